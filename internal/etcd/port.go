@@ -1,0 +1,99 @@
+package etcd
+
+import (
+	"context"
+	"crypto/tls"
+)
+
+// Member is an entry of etcd's member list.
+type Member struct {
+	ID         uint64
+	Name       string // empty until the member has started once
+	PeerURLs   []string
+	ClientURLs []string
+	Learner    bool
+}
+
+// MemberList is etcd's member list and the cluster it is of.
+type MemberList struct {
+	ClusterID uint64
+	Members   []Member
+}
+
+// Status is what one member says of itself.
+type Status struct {
+	ClusterID        uint64
+	MemberID         uint64
+	Version          string
+	StorageVersion   string // empty on 3.5
+	Leader           uint64 // member ID of the leader as this member sees it; 0 if it sees none
+	Learner          bool
+	RaftTerm         uint64
+	RaftIndex        uint64
+	RaftAppliedIndex uint64
+	DBSize           int64 // bytes
+	DBSizeInUse      int64 // bytes
+	DBSizeQuota      int64 // bytes; 0 where the server does not tell
+	Errors           []string
+}
+
+// AlarmType is the kind of an alarm.
+type AlarmType string
+
+// The alarms that etcd knows.
+const (
+	AlarmNoSpace AlarmType = "NOSPACE"
+	AlarmCorrupt AlarmType = "CORRUPT"
+)
+
+// Alarm is an alarm that a member has raised.
+type Alarm struct {
+	MemberID uint64
+	Type     AlarmType
+}
+
+// Reader asks one member. Every call is bounded by its context.
+type Reader interface {
+	// Status is answered by the member from its own state.
+	Status(ctx context.Context) (Status, error)
+	// Read reads a key through the member's log: linearizable, so it needs a quorum.
+	Read(ctx context.Context) error
+	// ReadLocal reads a key from the member's own state: serializable, no quorum needed.
+	ReadLocal(ctx context.Context) error
+	// Members reads the member list linearizably.
+	Members(ctx context.Context) (MemberList, error)
+	// Alarms lists the alarms of all members.
+	Alarms(ctx context.Context) ([]Alarm, error)
+}
+
+// Changer changes the membership through one member.
+type Changer interface {
+	// AddLearner adds a learner under peerURL. It is not idempotent: look for the URL in the list first.
+	AddLearner(ctx context.Context, peerURL string) (Member, error)
+	// Promote makes a learner a voter; ErrLearnerNotReady while it lags.
+	Promote(ctx context.Context, id uint64) error
+	// Remove removes a member; ErrMemberNotFound if it is not listed (any more).
+	Remove(ctx context.Context, id uint64) error
+	// MoveLeader must be asked of the leader; ErrNotLeader otherwise.
+	MoveLeader(ctx context.Context, to uint64) error
+}
+
+// Client is a connection to one member.
+type Client interface {
+	Reader
+	Changer
+	Close() error
+}
+
+// Target is a member to connect to.
+type Target struct {
+	Endpoint string // URL of the client port
+	TLS      *tls.Config
+	Username string
+	Password string
+}
+
+// Dialer connects to members. Connecting does not wait for the member: the first call does.
+type Dialer interface {
+	Dial(t Target) (Client, error)
+}

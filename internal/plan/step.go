@@ -1,0 +1,102 @@
+package plan
+
+import "time"
+
+// Ref names a member: its EtcdMember and its ID in etcd. Steps carry Refs rather than Members, so that two steps are
+// equal when they mean the same, whatever else was seen.
+type Ref struct {
+	Name string
+	ID   uint64
+}
+
+// Step is one write to the world. A reconcile takes at most one. Steps are comparable.
+//
+//sumtype:decl
+type Step interface{ step() }
+
+type (
+	// Nothing leaves the world as it is.
+	Nothing struct{}
+	// Apply creates or corrects an object that the cluster as a whole owns: a Service or the PodDisruptionBudget.
+	Apply struct{ Object ObjectKind }
+	// NameFounders records in status the names of the members that will form the cluster.
+	NameFounders struct{ Count int }
+	// CreateFounder creates the EtcdMember of a recorded founder.
+	CreateFounder struct{ Name string }
+	// RecordCluster records etcd's cluster ID in status, once and for all.
+	RecordCluster struct{ ClusterID uint64 }
+	// Record writes what ties a member to its volume, and whether it votes, into its status.
+	Record struct {
+		Member Ref
+		Voter  bool
+	}
+	// CreateMember creates the EtcdMember of one more member.
+	CreateMember struct{}
+	// AddLearner makes etcd list a member as a learner.
+	AddLearner struct{ Name string }
+	// Admit freezes the initial cluster of a listed member, so that its Pod may start.
+	Admit struct{ Member Ref }
+	// Promote turns a caught-up learner into a voter.
+	Promote struct{ Member Ref }
+	// MoveLeader hands leadership from a member that is about to go to one that stays.
+	MoveLeader struct{ From, To Ref }
+	// MarkLeaving records the intent to remove a member.
+	MarkLeaving struct{ Name, Reason string }
+	// Remove takes a member out of etcd's member list.
+	Remove struct{ Member Ref }
+	// ConfirmRemoval records that etcd no longer lists a leaving member, so that its Pod and volume may go.
+	ConfirmRemoval struct{ Name string }
+	// DeleteMember deletes the EtcdMember of a member whose Pod and volume are gone.
+	DeleteMember struct{ Name string }
+	// RemoveStranger takes a member that never started and has no EtcdMember out of etcd's list.
+	RemoveStranger struct{ ID uint64 }
+	// Park stops a member's Pod and keeps everything else.
+	Park struct{ Name string }
+	// Wake lets a parked member start again.
+	Wake struct{ Name string }
+)
+
+func (Nothing) step()        {}
+func (Apply) step()          {}
+func (NameFounders) step()   {}
+func (CreateFounder) step()  {}
+func (RecordCluster) step()  {}
+func (Record) step()         {}
+func (CreateMember) step()   {}
+func (AddLearner) step()     {}
+func (Admit) step()          {}
+func (Promote) step()        {}
+func (MoveLeader) step()     {}
+func (MarkLeaving) step()    {}
+func (Remove) step()         {}
+func (ConfirmRemoval) step() {}
+func (DeleteMember) step()   {}
+func (RemoveStranger) step() {}
+func (Park) step()           {}
+func (Wake) step()           {}
+
+// Outlook says what has to happen before the spec is fulfilled.
+type Outlook int
+
+// Outlooks, from the best to the worst.
+const (
+	// Fulfilled: nothing; the cluster is as asked for.
+	Fulfilled Outlook = iota
+	// Working: the operator takes steps.
+	Working
+	// Waiting: something outside the operator has to happen first, and is expected to.
+	Waiting
+	// Stuck: only a human can go on.
+	Stuck
+)
+
+// Decision is the step to take and why. Reason and Message become conditions and events as they are.
+type Decision struct {
+	Step    Step
+	Rule    string // the rule that decided
+	Outlook Outlook
+	Reason  string // one CamelCase word
+	Message string // for people: what is done, or what is waited for, with numbers; stable between passes
+	// Recheck is how long to wait before looking again even if nothing changes. Zero means at once.
+	Recheck time.Duration
+}
