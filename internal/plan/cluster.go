@@ -18,12 +18,66 @@ type Cluster struct {
 
 	Objects   []Object // Services and PodDisruptionBudget, in the order in which they are made
 	Namesakes []string // objects of an earlier cluster of the same name that are still there, as "Kind name"
+	Orphans   []string // volumes of this cluster without an EtcdMember
 	Taken     []string // objects of needed names that belong to somebody else, as "Kind name"
 
 	OrdinalsRecorded bool          // status records an ordinal at least as high as that of every member
 	Idle             time.Duration // how long ago the last step was taken
-	Deadline         time.Duration // after this long without a step, waiting is reported as a failure
+	Deadline         time.Duration // after this long without a step, waiting is reported as a failure; 0 means never
 }
+
+func (c Cluster) formed() bool  { return c.ClusterID != 0 }
+func (c Cluster) overdue() bool { return c.Deadline > 0 && c.Idle >= c.Deadline }
+
+func (c Cluster) count(is func(Member) bool) (n int) {
+	for _, m := range c.Members {
+		if is(m) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c Cluster) first(is func(Member) bool) (Member, bool) {
+	for _, m := range c.Members {
+		if is(m) {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+func (c Cluster) where(is func(Member) bool) (ms []Member) {
+	for _, m := range c.Members {
+		if is(m) {
+			ms = append(ms, m)
+		}
+	}
+	return ms
+}
+
+// voters counts everybody who has a vote, also those that have no EtcdMember.
+func (c Cluster) voters() int {
+	n := c.count(isVoter)
+	for _, s := range c.Strangers {
+		if !s.Learner {
+			n++
+		}
+	}
+	return n
+}
+
+func (c Cluster) learners() int {
+	n := c.count(isLearner)
+	for _, s := range c.Strangers {
+		if s.Learner {
+			n++
+		}
+	}
+	return n
+}
+
+func (c Cluster) healthyVoters() int { return c.count(isHealthyVoter) }
 
 // Member is one member, as its EtcdMember, its Pod and volume, and etcd's member list show it together.
 type Member struct {
@@ -38,6 +92,8 @@ type Member struct {
 
 	Answered bool // it answered in this pass, under the recorded cluster ID and its own member ID
 	Healthy  bool // it answered a linearizable read (a learner: any read) in this pass
+	Ready    bool // its Pod is ready
+	Starting bool // it is on its way up: nothing is wrong with it yet
 	Leader   bool
 	CaughtUp bool // learner only: etcd would promote it
 
@@ -46,13 +102,20 @@ type Member struct {
 	Leaving   bool   // it is to be removed
 	Confirmed bool   // etcd has let it go
 	Gone      bool   // neither Pod nor volume is left
-	Lost      bool   // its data cannot come back
+	Lost      bool   // its data cannot come back, and the operator replaces it
+	Broken    bool   // its data cannot be used, and a human has to decide
 	Outdated  bool   // its EtcdMember differs from what the spec asks for
 	Trouble   string // what is wrong with it, for people; empty when nothing is
 }
 
 // Ref names m in a step.
 func (m Member) Ref() Ref { return Ref{m.Name, m.ID} }
+
+func isVoter(m Member) bool        { return m.Role == Voter }
+func isLearner(m Member) bool      { return m.Role == Learner }
+func isHealthyVoter(m Member) bool { return m.Role == Voter && m.Healthy }
+func isStaying(m Member) bool      { return !m.Leaving }
+func isJoiner(m Member) bool       { return m.Role != Voter && !m.Leaving }
 
 // Stranger is an entry of etcd's member list without an EtcdMember.
 type Stranger struct {

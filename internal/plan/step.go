@@ -100,3 +100,7 @@ type Decision struct {
 	// Recheck is how long to wait before looking again even if nothing changes. Zero means at once.
 	Recheck time.Duration
 }
+
+func (o Outlook) String() string {
+	return [...]string{"fulfilled", "working", "waiting", "stuck"}[o]
+}

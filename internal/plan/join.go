@@ -1,0 +1,42 @@
+package plan
+
+import "fmt"
+
+func join(c Cluster) (Decision, bool) {
+	if m, ok := c.first(func(m Member) bool { return isJoiner(m) && m.Role == Learner }); ok {
+		return bringUp(c, m)
+	}
+	m, ok := c.first(isJoiner)
+	if !ok {
+		return silent()
+	}
+	if no := MayAdd(c, m); !no.None() {
+		return wait("JoinRefused", fmt.Sprintf("not adding %s: %s", m.Name, no), retry)
+	}
+	return ask(AddLearner{m.Name}, "AddingLearner", fmt.Sprintf("adding %s as a learner", m.Name))
+}
+
+func bringUp(c Cluster, m Member) (Decision, bool) {
+	if !m.Admitted {
+		return step(Admit{m.Ref()}, "AdmittingMember", fmt.Sprintf("%s is listed as learner %x; letting it start", m.Name, m.ID))
+	}
+	if no := MayPromote(c, m); !no.None() {
+		reason := "LearnerCatchingUp"
+		if !m.Answered {
+			reason = "LearnerStarting"
+		}
+		return wait(reason, fmt.Sprintf("not promoting %s: %s%s", m.Name, no, troubles([]Member{m})), soon)
+	}
+	return ask(Promote{m.Ref()}, "PromotingLearner", fmt.Sprintf("%s has caught up; promoting it", m.Name))
+}
+
+func grow(c Cluster) (Decision, bool) {
+	have := c.count(isStaying)
+	if have >= c.Want {
+		return silent()
+	}
+	if no := MayAdd(c, Member{}); !no.None() {
+		return wait("GrowRefused", fmt.Sprintf("%d members, %d wanted, but not adding one: %s", have, c.Want, no), retry)
+	}
+	return step(CreateMember{}, "Growing", fmt.Sprintf("%d members, %d wanted: adding one", have, c.Want))
+}

@@ -1,0 +1,79 @@
+package plan
+
+import (
+	"time"
+)
+
+// How long to wait before looking again, even if no watch fires.
+const (
+	now     = time.Duration(0)
+	soon    = 200 * time.Millisecond // etcd is about to do something
+	retry   = time.Second            // etcd, or somebody else, has to change its mind
+	patient = 5 * time.Second        // somebody has to repair something
+	rest    = 30 * time.Second       // nothing is expected
+)
+
+type rule struct {
+	name   string
+	doc    string
+	decide func(Cluster) (Decision, bool)
+}
+
+// rules are tried in order and the first that answers decides: the order is the policy. What was begun is finished before
+// anything new begins; pausing outranks every change of the membership; nothing touches the membership unseen.
+var rules = []rule{
+	{"disabled", "The annotation switches the operator off for this cluster.", disabled},
+	{"names-taken", "An object of a needed name that belongs to somebody else is never taken over.", namesTaken},
+	{"namesake", "Nothing is founded while objects of an earlier cluster of the same name are still there.", namesake},
+	{"objects", "Services and PodDisruptionBudget are as wanted; the client Service opens once a majority is recorded.", objects},
+	{"found", "The founders' names are recorded before the first of them is created; volumes or members without a record stop that.", found},
+	{"form", "All founders are created at once; the cluster ID that they agree on is recorded once.", form},
+	{"record", "A member's ID and volume are recorded as soon as it answers, before it may be promoted.", record},
+	{"finish-departure", "What etcd has let go loses its Pod, then its volume, then its EtcdMember.", finishDeparture},
+	{"pause", "replicas 0 parks every member as it is, the leader last.", pause},
+	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
+	{"no-member-list", "Without a linearizable member list no membership step is taken.", noMemberList},
+	{"stranger", "A listed member without an EtcdMember is removed if it never started, and stops everything if it did.", stranger},
+	{"expelled", "A member that somebody else removed from etcd is cleaned up.", expelled},
+	{"remove-leaving", "A leaving member hands over leadership and is removed from etcd.", removeLeaving},
+	{"replace-lost", "A member whose data cannot come back is marked as leaving.", replaceLost},
+	{"shrink", "With more members than wanted, the one that is missed least is marked as leaving.", shrink},
+	{"join", "A new member is listed as a learner, admitted, started, caught up and promoted.", join},
+	{"await-removal", "Nothing new begins while a removal is refused.", awaitRemoval},
+	{"grow", "With fewer members than wanted, one more is created.", grow},
+	{"await-departure", "Pods and volumes of removed members have to go.", awaitDeparture},
+	{"await-health", "Every member has to be healthy and ready.", awaitHealth},
+	{"outdated", "A change of the spec that running members do not take over is said.", outdated},
+}
+
+// Next decides.
+func Next(c Cluster) Decision {
+	for _, r := range rules {
+		if d, ok := r.decide(c); ok {
+			d.Rule = r.name
+			return d
+		}
+	}
+	return Decision{Step: Nothing{}, Rule: "steady", Outlook: Fulfilled, Reason: "AsDesired",
+		Message: asDesired(c), Recheck: rest}
+}
+
+// step takes a step and looks again at once.
+func step(s Step, reason, message string) (Decision, bool) {
+	return Decision{Step: s, Outlook: Working, Reason: reason, Message: message, Recheck: now}, true
+}
+
+// ask takes a step that etcd may refuse for a while.
+func ask(s Step, reason, message string) (Decision, bool) {
+	return Decision{Step: s, Outlook: Working, Reason: reason, Message: message, Recheck: soon}, true
+}
+
+func wait(reason, message string, recheck time.Duration) (Decision, bool) {
+	return Decision{Step: Nothing{}, Outlook: Waiting, Reason: reason, Message: message, Recheck: recheck}, true
+}
+
+func stuck(reason, message string) (Decision, bool) {
+	return Decision{Step: Nothing{}, Outlook: Stuck, Reason: reason, Message: message, Recheck: patient}, true
+}
+
+func silent() (Decision, bool) { return Decision{}, false }

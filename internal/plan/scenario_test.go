@@ -1,0 +1,141 @@
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// TestScenarios plays testdata/*.txt. Record with -rewrite, then read the diff: it is what users will see.
+func TestScenarios(t *testing.T) {
+	datadriven.Walk(t, "testdata/next", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
+			if d.Cmd != "next" {
+				d.Fatalf(t, "unknown command %q", d.Cmd)
+			}
+			got := Next(parseCluster(t, d))
+			return fmt.Sprintf("%s %s: %s\n%s\n", got.Rule, got.Outlook, describe(got.Step), got.Reason+": "+got.Message)
+		})
+	})
+}
+
+func describe(s Step) string { return strings.TrimPrefix(fmt.Sprintf("%T%v", s, s), "plan.") }
+
+func parseCluster(t *testing.T, d *datadriven.TestData) Cluster {
+	t.Helper()
+	c := Cluster{Want: 3, ClusterID: 0xc1, Listed: true, OrdinalsRecorded: true, Deadline: 10 * time.Minute}
+	for _, a := range d.CmdArgs {
+		parseArg(t, d, &c, a)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0:
+		case f[0] == "stranger":
+			c.Strangers = append(c.Strangers, parseStranger(f))
+		default:
+			c.Members = append(c.Members, parseMember(t, d, i, line))
+		}
+	}
+	return c
+}
+
+func parseArg(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.CmdArg) {
+	t.Helper()
+	switch a.Key {
+	case "want":
+		c.Want, _ = strconv.Atoi(a.Vals[0])
+	case "unformed":
+		c.ClusterID, c.Listed = 0, false
+	case "unlisted":
+		c.Listed = false
+	case "seen":
+		c.SeenID = 0xc1
+	case "founders":
+		c.Founders = a.Vals
+	case "memory":
+		c.Memory = true
+	case "disabled":
+		c.Disabled = true
+	case "taken":
+		c.Taken = a.Vals
+	case "namesakes":
+		c.Namesakes = a.Vals
+	case "orphans":
+		c.Orphans = a.Vals
+	case "overdue":
+		c.Idle = c.Deadline
+	case "missing":
+		for _, v := range a.Vals {
+			c.Objects = append(c.Objects, Object{Kind: ObjectKind(strings.ReplaceAll(v, "-", " "))})
+		}
+	default:
+		d.Fatalf(t, "unknown argument %q", a.Key)
+	}
+}
+
+func parseStranger(f []string) Stranger {
+	s := Stranger{ID: 0xee, PeerURL: f[1]}
+	for _, w := range f[2:] {
+		switch w {
+		case "ours":
+			s.Ours = true
+		case "learner":
+			s.Learner = true
+		case "started":
+			s.Name = "someone"
+		}
+	}
+	return s
+}
+
+// words sets fields of a member. "well" is a voter with which everything is fine.
+var words = map[string]func(*Member){
+	"well": func(m *Member) {
+		m.Role, m.Admitted, m.Recorded, m.Votes, m.Answered, m.Healthy, m.Ready = Voter, true, true, true, true, true, true
+	},
+	"voter":    func(m *Member) { m.Role, m.Admitted, m.Recorded, m.Votes = Voter, true, true, true },
+	"learner":  func(m *Member) { m.Role = Learner },
+	"unlisted": func(m *Member) { m.Role, m.ID = Unlisted, 0 },
+	"founder":  func(m *Member) { m.Founder, m.Admitted = true, true },
+	"admitted": func(m *Member) { m.Admitted = true },
+	"recorded": func(m *Member) { m.Recorded = true },
+	"new":      func(m *Member) { m.Recorded, m.Votes = false, false },
+	"answered": func(m *Member) { m.Answered = true },
+	"healthy":  func(m *Member) { m.Answered, m.Healthy = true, true },
+	"ready":    func(m *Member) { m.Ready = true },
+	"unready":  func(m *Member) { m.Ready = false },
+	"starting": func(m *Member) { m.Starting = true },
+	"leader":   func(m *Member) { m.Leader = true },
+	"caughtup": func(m *Member) { m.CaughtUp = true },
+	"dormant":  func(m *Member) { m.Dormant = true },
+	"stopped":  func(m *Member) { m.Stopped = true },
+	"leaving":  func(m *Member) { m.Leaving = true },
+	"confirmed": func(m *Member) {
+		m.Leaving, m.Confirmed = true, true
+	},
+	"gone":     func(m *Member) { m.Stopped, m.Gone = true, true },
+	"lost":     func(m *Member) { m.Lost = true },
+	"broken":   func(m *Member) { m.Broken = true },
+	"outdated": func(m *Member) { m.Outdated = true },
+}
+
+func parseMember(t *testing.T, d *datadriven.TestData, i int, line string) Member {
+	t.Helper()
+	head, trouble, _ := strings.Cut(line, " # ")
+	f := strings.Fields(head)
+	m := Member{Name: f[0], ID: uint64(i + 1), Trouble: trouble}
+	for _, w := range f[1:] {
+		set, ok := words[w]
+		if !ok {
+			d.Fatalf(t, "unknown word %q", w)
+		}
+		set(&m)
+	}
+	return m
+}
