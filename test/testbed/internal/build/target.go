@@ -1,0 +1,130 @@
+package build
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// KubeVersion is the Kubernetes version of modules/kube.
+const KubeVersion = "1.36.3"
+
+// DefaultEtcd is the version that etcd, etcdctl and etcdutl in the bin folder are.
+const DefaultEtcd = "3.6.16"
+
+// etcdModules maps each etcd version to its module.
+var etcdModules = map[string]string{
+	"3.5.35": "etcd35",
+	"3.6.11": "etcd36old",
+	"3.6.16": "etcd36",
+	"3.7.3":  "etcd37",
+}
+
+// Target is one go build command.
+type Target struct {
+	// Name is what the user calls it.
+	Name string
+	// Module is the folder of the module in the sources.
+	Module string
+	// Packages are compiled by the one command.
+	Packages []string
+	// Out is the folder in bin that gets the programs.
+	Out string
+	// Programs maps the name that go build gives to the final name.
+	Programs map[string]string
+	// Links are more names in bin for programs, as link and relative target.
+	Links map[string]string
+	// LDFlags go to the linker.
+	LDFlags string
+}
+
+// EtcdVersions lists the versions that can be built, sorted.
+func EtcdVersions() []string {
+	versions := make([]string, 0, len(etcdModules))
+	for v := range etcdModules {
+		versions = append(versions, v)
+	}
+	slices.Sort(versions)
+	return versions
+}
+
+// Names lists the names of all targets.
+func Names() []string {
+	names := []string{"kube", "pause"}
+	for _, v := range EtcdVersions() {
+		names = append(names, "etcd-"+v)
+	}
+	return names
+}
+
+// Lookup returns the target of a name.
+func Lookup(name string) (Target, error) {
+	switch {
+	case name == "kube":
+		return kubeTarget(), nil
+	case name == "pause":
+		return pauseTarget(), nil
+	case strings.HasPrefix(name, "etcd-"):
+		return etcdTarget(strings.TrimPrefix(strings.TrimPrefix(name, "etcd-"), "v"))
+	}
+	return Target{}, fmt.Errorf("find target %q: known are %s, all", name, strings.Join(Names(), ", "))
+}
+
+func kubeTarget() Target {
+	t := Target{
+		Name: "kube", Module: "modules/kube",
+		Packages: []string{"./cmd/kube", "./cmd/coredns", "./cmd/provisioner"},
+		Programs: map[string]string{"kube": "kube", "coredns": "coredns", "provisioner": "provisioner"},
+		Links:    map[string]string{},
+		LDFlags:  "-s -w" + kubeStamps(),
+	}
+	for _, c := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"} {
+		t.Links[c] = "kube"
+	}
+	return t
+}
+
+// kubeStamps sets the version in both packages that carry one: the version skew checks compare them.
+func kubeStamps() string {
+	minor := strings.Split(KubeVersion, ".")[1]
+	values := []string{
+		"gitVersion=v" + KubeVersion, "gitMajor=1", "gitMinor=" + minor, "gitTreeState=clean",
+		"gitCommit=" + strings.Repeat("0", 40), "buildDate=2026-01-01T00:00:00Z",
+	}
+	var b strings.Builder
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		for _, v := range values {
+			b.WriteString(" -X " + pkg + "." + v)
+		}
+	}
+	return b.String()
+}
+
+func pauseTarget() Target {
+	return Target{
+		Name: "pause", Module: ".", Packages: []string{"./cmd/pause"},
+		Programs: map[string]string{"pause": "pause"}, LDFlags: "-s -w",
+	}
+}
+
+func etcdTarget(version string) (Target, error) {
+	module, ok := etcdModules[version]
+	if !ok {
+		return Target{}, fmt.Errorf("find etcd %q: known are %s", version, strings.Join(EtcdVersions(), ", "))
+	}
+	out := "etcd-v" + version
+	t := Target{
+		Name: "etcd-" + version, Module: filepath.Join("modules", module), Out: out,
+		Packages: []string{"go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdutl/v3"},
+		Programs: map[string]string{"server": "etcd", "etcdctl": "etcdctl", "etcdutl": "etcdutl"},
+		LDFlags:  "-s -w",
+	}
+	if version == DefaultEtcd {
+		t.Links = map[string]string{}
+		for _, p := range []string{"etcd", "etcdctl", "etcdutl"} {
+			t.Links[p] = filepath.Join(out, p)
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cozystack/etcd-operator/test/testbed/internal/network"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/node"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/process"
+)
+
+// Running returns the PID 1 of a running node.
+func (c *Cluster) Running(name string) (process.Identity, error) {
+	if _, err := c.known(name); err != nil {
+		return process.Identity{}, err
+	}
+	id, ok := c.table().Get(name)
+	if !ok || !id.Alive() {
+		return process.Identity{}, fmt.Errorf("find %s running: it is stopped", name)
+	}
+	return id, nil
+}
+
+// known returns the number of a node of this cluster.
+func (c *Cluster) known(name string) (int, error) {
+	number, err := node.ParseName(name)
+	if err != nil {
+		return 0, err
+	}
+	if !c.owned() {
+		return 0, fmt.Errorf("use %s: %w", name, ErrNotOwner)
+	}
+	if number > c.nodes() {
+		return 0, fmt.Errorf("use %s: the cluster has %d nodes", name, c.nodes())
+	}
+	return number, nil
+}
+
+// locked runs a change of the machine while no other command changes it.
+func (c *Cluster) locked(ctx context.Context, change func() error) error {
+	release, err := c.State.Lock(ctx, c.sayWaiting)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return change()
+}
+
+// KillNode ends a node at once, as a power loss does.
+func (c *Cluster) KillNode(ctx context.Context, name string) error {
+	number, err := c.known(name)
+	if err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error {
+		return errors.Join(node.Kill(ctx, c.table(), number), c.routeServices(ctx))
+	})
+}
+
+// RestoreNode starts a node again with its state.
+func (c *Cluster) RestoreNode(ctx context.Context, name string) error {
+	number, err := c.known(name)
+	if err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error {
+		if _, err := c.node(number).Start(ctx, c.table()); err != nil {
+			return err
+		}
+		return c.routeServices(ctx)
+	})
+}
+
+// Partition cuts a running node off from everything, or only from the host and its control plane.
+func (c *Cluster) Partition(ctx context.Context, name string, fromHost bool) error {
+	id, err := c.Running(name)
+	if err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error {
+		return errors.Join(network.Partition(ctx, id.PID, fromHost), c.routeServices(ctx))
+	})
+}
+
+// Heal undoes Partition.
+func (c *Cluster) Heal(ctx context.Context, name string) error {
+	id, err := c.Running(name)
+	if err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error {
+		return errors.Join(network.Heal(ctx, id.PID), c.routeServices(ctx))
+	})
+}
+
+// routeServices leads the host's Service traffic through the first node that is there and not cut off, so that
+// a fault of one node is not a fault of every Service.
+func (c *Cluster) routeServices(ctx context.Context) error {
+	for n := 1; n <= c.nodes(); n++ {
+		id, ok := c.table().Get(node.Name(n))
+		if ok && id.Alive() && !network.Partitioned(ctx, id.PID) {
+			return network.RouteServices(ctx, n)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package command is the launcher's command line.
+package command

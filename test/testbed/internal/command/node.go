@@ -1,0 +1,85 @@
+package command
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cozystack/etcd-operator/test/testbed/internal/cluster"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/node"
+)
+
+// onNode makes a command that does something to one node.
+func (o *options) onNode(use, short string, do func(context.Context, *cluster.Cluster, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use + " NODE", Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needRoot(); err != nil {
+				return err
+			}
+			c, err := o.cluster()
+			if err != nil {
+				return err
+			}
+			return do(cmd.Context(), c, args[0])
+		},
+	}
+}
+
+func newKillNode(o *options) *cobra.Command {
+	return o.onNode("kill-node", "End a node at once, as a power loss does",
+		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.KillNode(ctx, name) })
+}
+
+func newRestoreNode(o *options) *cobra.Command {
+	return o.onNode("restore-node", "Start a killed node again with its state",
+		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.RestoreNode(ctx, name) })
+}
+
+func newPartition(o *options) *cobra.Command {
+	var fromHost bool
+	cmd := o.onNode("partition", "Cut a node off from the network; its Pods keep running",
+		func(ctx context.Context, c *cluster.Cluster, name string) error {
+			return c.Partition(ctx, name, fromHost)
+		})
+	cmd.Flags().BoolVar(&fromHost, "from-host", false, "cut it off only from the host with its control plane and DNS, not from other nodes")
+	return cmd
+}
+
+func newHeal(o *options) *cobra.Command {
+	return o.onNode("heal", "Connect a cut-off node again",
+		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.Heal(ctx, name) })
+}
+
+func newNodeExec(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "node-exec NODE -- COMMAND...", Short: "Run a command inside a node", Args: cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := needRoot(); err != nil {
+				return err
+			}
+			c, err := o.cluster()
+			if err != nil {
+				return err
+			}
+			id, err := c.Running(args[0])
+			if err != nil {
+				return err
+			}
+			return node.Exec(id, args[1:])
+		},
+	}
+}
+
+func newNodeInit() *cobra.Command {
+	return &cobra.Command{
+		Use: node.InitCommand + " FILE", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			n, err := node.Load(args[0])
+			if err != nil {
+				return err
+			}
+			return n.Init()
+		},
+	}
+}
