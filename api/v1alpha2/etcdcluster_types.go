@@ -25,10 +25,9 @@ type EtcdCluster struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// +kubebuilder:default={}
-	Spec EtcdClusterSpec `json:"spec,omitempty"`
+	Spec EtcdClusterSpec `json:"spec"`
 	// +kubebuilder:default={observedGeneration:-1}
-	Status EtcdClusterStatus `json:"status,omitempty"`
+	Status EtcdClusterStatus `json:"status,omitzero"`
 }
 
 // EtcdClusterList is a list of EtcdClusters.
@@ -68,7 +67,7 @@ type EtcdClusterSpec struct {
 	//
 	// +kubebuilder:default={size:"1Gi"}
 	// +optional
-	Storage StorageSpec `json:"storage,omitempty"`
+	Storage StorageSpec `json:"storage,omitzero"`
 
 	// ProgressDeadlineSeconds is how long the cluster may make no progress before the condition Progressing turns False with the
 	// reason DeadlineExceeded. It is a report: the operator goes on trying.
@@ -92,7 +91,7 @@ type EtcdClusterSpec struct {
 
 	// Resources of the etcd container. Unset means requests of 100m CPU and 128Mi memory, and no limits.
 	// +optional
-	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 
 	// AdditionalMetadata is put on every object that the operator creates for this cluster. The operator's own keys win.
 	// +optional
@@ -118,7 +117,7 @@ type EtcdClusterSpec struct {
 
 // StorageMedium is what a member's data lies on.
 //
-// +kubebuilder:validation:XValidation:rule="self in [”, 'Memory']",message="storage.medium must be \"\" (a PersistentVolumeClaim) or \"Memory\" (tmpfs)"
+// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self == 'Memory'",message="storage.medium must be \"\" (a PersistentVolumeClaim) or \"Memory\" (tmpfs)"
 type StorageMedium string
 
 const (
@@ -132,14 +131,14 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).isGreaterThan(quantity('0'))",message="storage.size must be greater than zero, for example 1Gi"
 // +kubebuilder:validation:XValidation:rule="!quantity(string(self.size)).isLessThan(quantity(string(oldSelf.size)))",message="storage.size cannot shrink: etcd's data may not fit; create a new cluster and move the data instead"
-// +kubebuilder:validation:XValidation:rule="(has(self.medium) ? self.medium : ”) == (has(oldSelf.medium) ? oldSelf.medium : ”)",message="storage.medium cannot be changed on an existing cluster yet"
+// +kubebuilder:validation:XValidation:rule="(has(self.medium) && self.medium == 'Memory') == (has(oldSelf.medium) && oldSelf.medium == 'Memory')",message="storage.medium cannot be changed on an existing cluster yet"
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storage.storageClassName cannot be changed on an existing cluster yet"
 type StorageSpec struct {
 	// Size of the volume of each member; with medium Memory the limit of the tmpfs. Default 1Gi. It may grow, not shrink.
 	//
 	// +kubebuilder:default="1Gi"
 	// +optional
-	Size resource.Quantity `json:"size,omitempty"`
+	Size resource.Quantity `json:"size,omitzero"`
 
 	// Medium is "" for a PersistentVolumeClaim, or Memory for tmpfs.
 	// +optional

@@ -24,8 +24,9 @@ type EtcdMember struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   EtcdMemberSpec   `json:"spec,omitempty"`
-	Status EtcdMemberStatus `json:"status,omitempty"`
+	Spec EtcdMemberSpec `json:"spec"`
+	// +kubebuilder:default={observedGeneration:-1}
+	Status EtcdMemberStatus `json:"status,omitzero"`
 }
 
 // EtcdMemberList is a list of EtcdMembers.
@@ -40,7 +41,7 @@ type EtcdMemberList struct {
 // EtcdMemberSpec is the member that is wanted.
 //
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.removal) || has(self.removal)",message="removal cannot be taken back: etcd may have acted on it already"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.initialCluster) || oldSelf.initialCluster == ” || self.initialCluster == oldSelf.initialCluster",message="initialCluster is frozen once it is set"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.initialCluster) || oldSelf.initialCluster.size() == 0 || (has(self.initialCluster) && self.initialCluster == oldSelf.initialCluster)",message="initialCluster is frozen once it is set"
 type EtcdMemberSpec struct {
 	// ClusterName is the EtcdCluster in the same namespace.
 	//
@@ -51,9 +52,9 @@ type EtcdMemberSpec struct {
 	Version string `json:"version"`
 
 	// +optional
-	Storage StorageSpec `json:"storage,omitempty"`
+	Storage StorageSpec `json:"storage,omitzero"`
 	// +optional
-	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 	// +optional
 	AdditionalMetadata *AdditionalMetadata `json:"additionalMetadata,omitempty"`
 	// +optional

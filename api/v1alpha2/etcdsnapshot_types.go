@@ -19,7 +19,7 @@ type EtcdSnapshot struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec   EtcdSnapshotSpec   `json:"spec"`
-	Status EtcdSnapshotStatus `json:"status,omitempty"`
+	Status EtcdSnapshotStatus `json:"status,omitzero"`
 }
 
 // EtcdSnapshotList is a list of EtcdSnapshots.

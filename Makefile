@@ -1,0 +1,123 @@
+# "make help" lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TAGS := grpcnotrace,kustomize_disable_go_plugin_support
+BUILD := CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags "-s -w"
+TEST := go test -tags $(TAGS)
+UNIT_PACKAGES := ./api/... ./cmd/... ./internal/...
+TOOLS := bin/tools
+TESTBED := .testbed/bin/testbed
+
+# The operator image that "make image" builds and "make deploy" installs.
+IMG ?= localhost/etcd-operator:dev
+# More arguments for the chart, for example CHART_ARGS="--set replicas=1".
+CHART_ARGS ?=
+export IMG CHART_ARGS
+
+# $(MAKE) in one recipe at a time: two compilers at once are slower than one after the other on two cores.
+.NOTPARALLEL:
+
+##@ Everyday
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-zA-Z0-9_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: quickstart
+quickstart: build ## See the operator at work: in the cluster of KUBECONFIG, or in a testbed of its own
+	hack/quickstart.sh
+
+.PHONY: check
+check: verify-generate lint test-unit test-simulation test-integration ## Everything that needs no cluster
+
+.PHONY: test
+test: ## Everything that CI runs
+	hack/test.sh
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen $(TOOLS)/chart-render $(TOOLS)/crd-ref-docs ## Make all generated files anew
+	hack/generate.sh
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/etcd-operator, bin/etcd-launcher and bin/kubectl-etcd
+	$(BUILD) -o bin/ ./cmd/...
+
+.PHONY: image
+image: build $(TESTBED) ## Make the operator image without a container engine: bin/etcd-operator.tar
+	$(TESTBED) image --tag $(IMG) --entrypoint /etcd-operator --user 65532 --out bin/etcd-operator.tar \
+		bin/etcd-operator=/etcd-operator bin/etcd-launcher=/etcd-launcher
+
+##@ Checks
+
+.PHONY: verify-generate
+verify-generate: $(TOOLS)/controller-gen $(TOOLS)/chart-render $(TOOLS)/crd-ref-docs ## Fail if a generated file is out of date
+	hack/verify-generate.sh
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Hold the code to the budgets and dependency rules of .golangci.yml
+	$(TOOLS)/golangci-lint run ./...
+	cd test/testbed && ../../$(TOOLS)/golangci-lint run ./...
+
+.PHONY: test-unit
+test-unit: ## Run the unit tests
+	$(TEST) $(UNIT_PACKAGES)
+
+.PHONY: test-simulation
+test-simulation: ## Run the whole loop against a fake API server and a strict fake etcd, with a fault at every write
+	$(TEST) ./test/simulation/...
+
+.PHONY: test-integration
+test-integration: $(TESTBED) $(TOOLS)/chart-render ## Run the API and RBAC tests against a real kube-apiserver
+	$(TESTBED) build kube etcd-3.6.16
+	KUBEBUILDER_ASSETS=$(CURDIR)/.testbed/bin $(TEST) -count=1 ./test/integration/...
+
+.PHONY: test-contract
+test-contract: $(TESTBED) ## Run the contract suite of etcd against real etcd 3.5, 3.6 and 3.7
+	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
+	ETCD_CONTRACT_BIN=$(CURDIR)/.testbed/bin $(TEST) -count=1 -run Contract ./internal/etcd/...
+
+##@ On a real Kubernetes
+
+.PHONY: testbed-up
+testbed-up: $(TESTBED) ## Start a three-node Kubernetes on this machine (kubeconfig in .testbed/kubeconfig)
+	$(TESTBED) up
+
+.PHONY: testbed-down
+testbed-down: $(TESTBED) ## Stop the testbed and clean up after it
+	$(TESTBED) down
+
+.PHONY: deploy
+deploy: $(TOOLS)/chart-render ## Install the operator: this tree's into the testbed, or IMG into the cluster of KUBECONFIG
+	hack/deploy.sh
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests (testbed up, operator deployed)
+	$(TEST) -tags $(TAGS),e2e -count=1 -timeout 30m ./test/e2e/...
+
+.PHONY: bench
+bench: ## Measure create, scale, pause and resume on the testbed, beside the floor
+	$(TEST) -tags $(TAGS),e2e -count=1 -timeout 30m -run '^$$' -bench . ./test/e2e/...
+
+# Tools, built from pinned modules
+
+$(TOOLS)/golangci-lint: hack/tools/lint/go.mod hack/tools/lint/go.sum
+	go -C hack/tools/lint build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+CODEGEN := hack/tools/codegen/go.mod hack/tools/codegen/go.sum
+$(TOOLS)/controller-gen: $(CODEGEN)
+	go -C hack/tools/codegen build -o $(CURDIR)/$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+$(TOOLS)/crd-ref-docs: $(CODEGEN)
+	go -C hack/tools/codegen build -o $(CURDIR)/$@ github.com/elastic/crd-ref-docs
+$(TOOLS)/chart-render: $(CODEGEN) hack/tools/codegen/chart-render/main.go
+	go -C hack/tools/codegen build -o $(CURDIR)/$@ ./chart-render
+
+# Always asked of the compiler, whose cache knows best what has changed.
+.PHONY: $(TESTBED)
+$(TESTBED):
+	go -C test/testbed build -o $(CURDIR)/$@ .
