@@ -1,0 +1,62 @@
+package resource
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Object is any Kubernetes object.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Current says whether actual is all that desired asks for, so that nothing need be written.
+func Current(desired, actual Object) bool {
+	return equality.Semantic.DeepEqual(Correct(desired, actual), actual)
+}
+
+// Correct is actual with everything set that desired asks for. What others added, and what the API server filled in, stays.
+// Of a Service and a PodDisruptionBudget it corrects the spec too, of other kinds the metadata.
+func Correct(desired, actual Object) Object {
+	corrected := actual.DeepCopyObject().(Object)
+	corrected.SetLabels(merge(actual.GetLabels(), desired.GetLabels()))
+	corrected.SetAnnotations(merge(actual.GetAnnotations(), desired.GetAnnotations()))
+	switch to := corrected.(type) {
+	case *corev1.Service:
+		correctService(&desired.(*corev1.Service).Spec, &to.Spec)
+	case *policyv1.PodDisruptionBudget:
+		from := desired.(*policyv1.PodDisruptionBudget).DeepCopy()
+		from.Spec.DeepCopyInto(&to.Spec)
+	}
+	return corrected
+}
+
+// correctService leaves alone what the API server allots: addresses and IP families.
+func correctService(from, to *corev1.ServiceSpec) {
+	from = from.DeepCopy()
+	to.Type = from.Type
+	to.Ports = from.Ports
+	to.Selector = from.Selector
+	to.PublishNotReadyAddresses = from.PublishNotReadyAddresses
+	if from.ClusterIP != "" {
+		to.ClusterIP = from.ClusterIP
+	}
+}
+
+func merge(actual, desired map[string]string) map[string]string {
+	if len(desired) == 0 {
+		return actual
+	}
+	merged := maps.Clone(actual)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	maps.Copy(merged, desired)
+	return merged
+}

@@ -1,0 +1,82 @@
+package resource
+
+import (
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+)
+
+// MemberIntent is what an EtcdMember has of its own; the rest comes from the EtcdCluster.
+type MemberIntent struct {
+	// Ordinal is the number of the member, from 1.
+	Ordinal int64
+	// Founder is true for a member that forms the cluster.
+	Founder bool
+	// InitialCluster is etcd's --initial-cluster; empty for a joining member that etcd does not list yet.
+	InitialCluster string
+}
+
+// Member is the EtcdMember of one more member.
+func Member(c *v1alpha2.EtcdCluster, in MemberIntent) *v1alpha2.EtcdMember {
+	name := MemberName(c.Name, c.UID, in.Ordinal)
+	own := memberLabels(c.Name, c.UID, name)
+	own[v1alpha2.LabelOrdinal] = ordinalLabel(in.Ordinal)
+
+	m := &v1alpha2.EtcdMember{
+		ObjectMeta: objectMeta(c.Namespace, name, own, c.Spec.AdditionalMetadata),
+		Spec: v1alpha2.EtcdMemberSpec{
+			ClusterName:    c.Name,
+			Bootstrap:      in.Founder,
+			InitialCluster: in.InitialCluster,
+			ClusterToken:   tokenOf(c),
+			PeerURL:        PeerURL(name, c.Name, c.Namespace, c.Spec.TLS != nil && c.Spec.TLS.Peer != nil),
+			Replicas:       new(int32(1)),
+		},
+	}
+	m.OwnerReferences = clusterOwner(c)
+	for _, field := range templateFields {
+		field.take(&m.Spec, &c.Spec)
+	}
+	return m
+}
+
+// Outdated lists the fields in which m differs from what its cluster's spec asks for, in the order of the API; none if it
+// is as wanted.
+func Outdated(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) []string {
+	var differing []string
+	for _, field := range templateFields {
+		wanted := m.Spec.DeepCopy()
+		field.take(wanted, &c.Spec)
+		if !equality.Semantic.DeepEqual(wanted, &m.Spec) {
+			differing = append(differing, field.name)
+		}
+	}
+	return differing
+}
+
+// templateFields are the fields that a member takes over from its cluster.
+var templateFields = []struct {
+	name string
+	take func(*v1alpha2.EtcdMemberSpec, *v1alpha2.EtcdClusterSpec)
+}{
+	{"version", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Version = c.Version }},
+	{"storage", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Storage = *c.Storage.DeepCopy() }},
+	{"resources", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Resources = *c.Resources.DeepCopy() }},
+	{"additionalMetadata", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
+		m.AdditionalMetadata = c.AdditionalMetadata.DeepCopy()
+	}},
+	{"affinity", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Affinity = c.Affinity.DeepCopy() }},
+	{"topologySpreadConstraints", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
+		m.TopologySpreadConstraints = c.DeepCopy().TopologySpreadConstraints
+	}},
+	{"options", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Options = c.Options.DeepCopy() }},
+	{"imagePullSecrets", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
+		m.ImagePullSecrets = c.DeepCopy().ImagePullSecrets
+	}},
+}
+
+// clusterOwner lets an object go with its cluster.
+func clusterOwner(c *v1alpha2.EtcdCluster) []metav1.OwnerReference {
+	return []metav1.OwnerReference{*metav1.NewControllerRef(c, v1alpha2.GroupVersion.WithKind("EtcdCluster"))}
+}
