@@ -16,7 +16,7 @@ const DefaultEtcd = "3.6.16"
 // etcdModules maps each etcd version to its module.
 var etcdModules = map[string]string{
 	"3.5.35": "etcd35",
-	"3.6.11": "etcd36old",
+	"3.6.14": "etcd36old",
 	"3.6.16": "etcd36",
 	"3.7.3":  "etcd37",
 }
