@@ -1,0 +1,114 @@
+package resource_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+var update = flag.Bool("update", false, "record the golden files anew")
+
+const clusterUID = "5f0c5c5e-8f0b-4a6c-9d8e-3b7a1c2d4e5f"
+
+func plainCluster() *v1alpha2.EtcdCluster {
+	return &v1alpha2.EtcdCluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db", UID: clusterUID},
+		Spec: v1alpha2.EtcdClusterSpec{
+			Replicas: new(int32(3)),
+			Version:  "3.6.16",
+			Storage:  v1alpha2.StorageSpec{Size: apiresource.MustParse("1Gi")},
+		},
+	}
+}
+
+// fullCluster sets every field that reaches an object, and a label that belongs to the operator.
+func fullCluster() *v1alpha2.EtcdCluster {
+	c := plainCluster()
+	c.Spec.Version = "3.5.35"
+	c.Spec.Storage = v1alpha2.StorageSpec{Size: apiresource.MustParse("512Mi"), Medium: v1alpha2.StorageMediumMemory}
+	c.Spec.Resources = corev1.ResourceRequirements{
+		Limits: corev1.ResourceList{corev1.ResourceMemory: apiresource.MustParse("1Gi")},
+	}
+	c.Spec.AdditionalMetadata = &v1alpha2.AdditionalMetadata{
+		Labels:      map[string]string{"team": "storage", v1alpha2.LabelClusterUID: "stolen"},
+		Annotations: map[string]string{"contact": "storage@example.org"},
+	}
+	c.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.DoNotSchedule,
+	}}
+	c.Spec.Options = &v1alpha2.EtcdOptions{
+		QuotaBackendBytes:       new(int64(4 << 30)),
+		AutoCompactionMode:      v1alpha2.CompactionPeriodic,
+		AutoCompactionRetention: "30m",
+		SnapshotCount:           new(int64(10000)),
+	}
+	c.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "registry"}}
+	return c
+}
+
+func member(c *v1alpha2.EtcdCluster) *v1alpha2.EtcdMember {
+	name := resource.MemberName(c.Name, c.UID, 1)
+	m := resource.Member(c, resource.MemberIntent{
+		Ordinal: 1, Founder: true,
+		InitialCluster: resource.InitialCluster(resource.Peer{Name: name, URL: resource.PeerURL(name, c.Name, c.Namespace, false)}),
+	})
+	m.UID = "member-uid"
+	return m
+}
+
+func TestGolden(t *testing.T) {
+	plain, full := plainCluster(), fullCluster()
+	voter := member(full)
+	voter.Status.IsVoter = true
+	minor37 := plainCluster()
+	minor37.Spec.Version = "3.7.3"
+
+	first := resource.PodIntent{
+		OperatorImage: "operator:dev", EtcdRepository: "quay.io/coreos/etcd",
+		VolumeUID: "volume-uid", Grant: resource.GrantEmpty, Form: true,
+	}
+	later := first
+	later.Grant, later.Form = resource.GrantNone, false
+
+	for name, object := range map[string]any{
+		"member-plain":      member(plain),
+		"member-full":       member(full),
+		"claim":             resource.Claim(member(plain)),
+		"pod-first-start":   resource.Pod(member(plain), first),
+		"pod-full-later":    resource.Pod(voter, later),
+		"pod-3.7-later":     resource.Pod(member(minor37), later),
+		"service-headless":  resource.HeadlessService(plain),
+		"service-client":    resource.ClientService(full),
+		"disruption-budget": resource.DisruptionBudget(plain, 3, 3),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := yaml.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name+".yaml")
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s differs (-want +got):\n%s", path, diff)
+			}
+		})
+	}
+}
