@@ -1,0 +1,92 @@
+// Package metrics counts what the operator sees and does, as Prometheus metrics whose names begin with etcd_operator_.
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cozystack/etcd-operator/internal/plan"
+)
+
+// Meter holds the metrics. All methods are safe for concurrent use.
+type Meter struct {
+	members   *prometheus.GaugeVec
+	available *prometheus.GaugeVec
+	steps     *prometheus.CounterVec
+	refusals  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+}
+
+// New makes the metrics and registers them with r, which must not have them yet.
+func New(r prometheus.Registerer) *Meter {
+	m := &Meter{
+		members: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_operator_cluster_members",
+			Help: "Members of a cluster: wanted ones, voters that are healthy, voters whose Pod is ready, broken ones.",
+		}, []string{"namespace", "cluster", "state"}),
+		available: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_operator_cluster_available",
+			Help: "1 if a cluster serves linearizable reads and writes, else 0 (also while paused).",
+		}, []string{"namespace", "cluster"}),
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "etcd_operator_steps_total",
+			Help: "Steps taken, by the rule that decided, the step, and its result (ok or error).",
+		}, []string{"rule", "step", "result"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "etcd_operator_refusals_total",
+			Help: "Passes in which a rule wanted a step that an invariant forbade.",
+		}, []string{"rule", "invariant"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "etcd_operator_step_duration_seconds",
+			Help:    "How long the write of a step took.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 3, 9), // 1 ms to 6.6 s
+		}, []string{"step"}),
+	}
+	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations)
+	return m
+}
+
+// Step counts a step that was taken and how long it took; err is what it ended with.
+func (m *Meter) Step(rule, step string, took time.Duration, err error) {
+	result := "ok"
+	if err != nil {
+		result = "error"
+	}
+	m.steps.WithLabelValues(rule, step, result).Inc()
+	m.durations.WithLabelValues(step).Observe(took.Seconds())
+}
+
+// Refused counts a decision to wait because an invariant forbids the step that rule wants.
+func (m *Meter) Refused(rule, invariant string) {
+	m.refusals.WithLabelValues(rule, invariant).Inc()
+}
+
+// Seen sets the gauges of a cluster.
+func (m *Meter) Seen(key types.NamespacedName, c plan.Cluster) {
+	ready, broken := 0, 0
+	for _, member := range c.Members {
+		if member.Ready && member.Role == plan.Voter {
+			ready++
+		}
+		if plan.Unusable(member) {
+			broken++
+		}
+	}
+	for state, n := range map[string]int{"wanted": c.Want, "healthy": c.HealthyVoters(), "ready": ready, "broken": broken} {
+		m.members.WithLabelValues(key.Namespace, key.Name, state).Set(float64(n))
+	}
+	available := 0.0
+	if plan.Available(c).Holds {
+		available = 1
+	}
+	m.available.WithLabelValues(key.Namespace, key.Name).Set(available)
+}
+
+// Forget drops the gauges of a cluster that is gone.
+func (m *Meter) Forget(key types.NamespacedName) {
+	of := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
+	m.members.DeletePartialMatch(of)
+	m.available.DeletePartialMatch(of)
+}
