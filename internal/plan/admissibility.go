@@ -90,14 +90,14 @@ func memberListKnown(c Cluster, _ Member) string {
 }
 
 func quorumToAgree(c Cluster, _ Member) string {
-	if n, healthy := c.voters(), c.healthyVoters(); healthy < quorum.Size(n) {
+	if n, healthy := c.Voters(), c.HealthyVoters(); healthy < quorum.Size(n) {
 		return fmt.Sprintf("%d of %d voters are healthy, %d must agree", healthy, n, quorum.Size(n))
 	}
 	return ""
 }
 
 func notTheLastVoter(c Cluster, m Member) string {
-	if m.Role == Voter && c.voters() <= 1 {
+	if m.Role == Voter && c.Voters() <= 1 {
 		return "it holds the only copy of the data"
 	}
 	return ""
@@ -105,7 +105,7 @@ func notTheLastVoter(c Cluster, m Member) string {
 
 // without projects the voters, and the healthy ones among them, after m is removed.
 func without(c Cluster, m Member) (n, healthy int) {
-	n, healthy = c.voters(), c.healthyVoters()
+	n, healthy = c.Voters(), c.HealthyVoters()
 	if m.Role != Voter {
 		return n, healthy
 	}
@@ -139,7 +139,7 @@ func oneLearner(c Cluster, _ Member) string {
 }
 
 func quorumWithOneMore(c Cluster, _ Member) string {
-	n, healthy := c.voters(), c.healthyVoters()
+	n, healthy := c.Voters(), c.HealthyVoters()
 	if n == 1 || healthy >= quorum.Size(n+1) {
 		return ""
 	}
@@ -164,7 +164,7 @@ func learnerCaughtUp(_ Cluster, m Member) string {
 }
 
 func quorumAfterPromotion(c Cluster, _ Member) string {
-	n, healthy := c.voters()+1, c.healthyVoters()+1
+	n, healthy := c.Voters()+1, c.HealthyVoters()+1
 	if healthy < quorum.Size(n) {
 		return fmt.Sprintf("with it %d of %d voters would be healthy, %d must agree", healthy, n, quorum.Size(n))
 	}
@@ -174,6 +174,6 @@ func quorumAfterPromotion(c Cluster, _ Member) string {
 // MayOpen answers whether the client Service may be made: only when the cluster ID and the incarnations of a majority
 // are recorded, so that no write is acknowledged by a voter that could still be mistaken for a new one.
 func MayOpen(c Cluster) bool {
-	n := max(len(c.Founders), c.voters())
+	n := max(len(c.Founders), c.Voters())
 	return c.formed() && c.count(func(m Member) bool { return m.Recorded && m.Votes }) >= quorum.Size(n)
 }

@@ -56,8 +56,8 @@ func (c Cluster) where(is func(Member) bool) (ms []Member) {
 	return ms
 }
 
-// voters counts everybody who has a vote, also those that have no EtcdMember.
-func (c Cluster) voters() int {
+// Voters counts everybody who has a vote, also those that have no EtcdMember.
+func (c Cluster) Voters() int {
 	n := c.count(isVoter)
 	for _, s := range c.Strangers {
 		if !s.Learner {
@@ -77,7 +77,8 @@ func (c Cluster) learners() int {
 	return n
 }
 
-func (c Cluster) healthyVoters() int { return c.count(isHealthyVoter) }
+// HealthyVoters counts the voters that answered a linearizable read.
+func (c Cluster) HealthyVoters() int { return c.count(isHealthyVoter) }
 
 // Member is one member, as its EtcdMember, its Pod and volume, and etcd's member list show it together.
 type Member struct {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 )
 
@@ -12,6 +13,9 @@ const (
 	patient = 5 * time.Second        // somebody has to repair something
 	rest    = 30 * time.Second       // nothing is expected
 )
+
+// Settle is how long to wait for the cache to show a write, or for somebody else's write to be over.
+const Settle = 10 * time.Millisecond
 
 type rule struct {
 	name   string
@@ -77,3 +81,18 @@ func stuck(reason, message string) (Decision, bool) {
 }
 
 func silent() (Decision, bool) { return Decision{}, false }
+
+// Refused turns a step that etcd would not take into waiting for etcd.
+func Refused(d Decision, why string) Decision {
+	return Decision{Step: Nothing{}, Rule: d.Rule, Outlook: Waiting, Reason: d.Reason, Recheck: soon,
+		Message: fmt.Sprintf("%s: etcd does not take it yet: %s", d.Message, why)}
+}
+
+// Grave says whether people should hear of d although it may pass by itself.
+func (d Decision) Grave() bool {
+	switch d.Reason {
+	case "QuorumLost", "ClusterUnreachable", "BootstrapFailed", "ReplacementRefused":
+		return true
+	}
+	return false
+}

@@ -11,10 +11,10 @@ func noMemberList(c Cluster) (Decision, bool) {
 	switch {
 	case c.Listed:
 		return silent()
-	case c.voters() == 0:
+	case c.Voters() == 0:
 		return stuck("NoMembers", "the cluster has formed before, and no voter is left: delete the EtcdCluster, or restore its EtcdMembers")
 	}
-	n, need := c.voters(), quorum.Size(c.voters())
+	n, need := c.Voters(), quorum.Size(c.Voters())
 	starting := c.count(func(m Member) bool { return m.Role == Voter && (m.Answered || m.Starting) })
 	answering := c.count(func(m Member) bool { return m.Role == Voter && m.Answered })
 	message := fmt.Sprintf("%d of %d voters answer, %d must agree%s", answering, n, need, troubles(c.Members))

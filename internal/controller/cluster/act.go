@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/observe"
+	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// act makes the one write of this pass. Every case may be repeated: what is done already is success.
+func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) error {
+	switch step := step.(type) {
+	case plan.Nothing:
+		return nil
+	case plan.Apply:
+		return r.apply(ctx, s, step.Object)
+	case plan.NameFounders, plan.RecordCluster:
+		return r.latch(ctx, s, step)
+	case plan.CreateFounder:
+		return r.createFounder(ctx, s, step.Name)
+	case plan.CreateMember:
+		return r.createMember(ctx, s, resource.MemberIntent{Ordinal: s.LastOrdinal + 1})
+	case plan.Record:
+		return r.record(ctx, s.Find(step.Member.Name), step)
+	case plan.Admit:
+		return r.admit(ctx, s, step.Member)
+	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Park, plan.Wake:
+		return r.intend(ctx, s, step)
+	case plan.DeleteMember:
+		return r.deleteMember(ctx, s.Find(step.Name).Object)
+	default:
+		return changeMembership(ctx, s, step)
+	}
+}
+
+func (r *Reconciler) apply(ctx context.Context, s *observe.Scene, kind plan.ObjectKind) error {
+	want := s.Desired(kind)
+	have := s.Objects[kind]
+	if have == nil {
+		if err := r.Client.Create(ctx, want); err != nil {
+			return fmt.Errorf("create %s: %w", kind, err)
+		}
+		return nil
+	}
+	if err := r.Client.Update(ctx, resource.Correct(want, have)); err != nil {
+		return fmt.Errorf("update %s: %w", kind, err)
+	}
+	return nil
+}
+
+// latch records in status what is decided once for the life of the cluster.
+func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step) error {
+	c := s.Cluster.DeepCopy()
+	before := client.MergeFromWithOptions(s.Cluster, client.MergeFromWithOptimisticLock{})
+	switch step := step.(type) {
+	case plan.NameFounders:
+		for range step.Count {
+			s.LastOrdinal++
+			c.Status.InitialMembers = append(c.Status.InitialMembers, resource.MemberName(c.Name, c.UID, s.LastOrdinal))
+		}
+		c.Status.LastOrdinal = s.LastOrdinal
+		c.Status.ClusterToken = resource.ClusterToken(c.Namespace, c.Name, c.UID)
+	case plan.RecordCluster:
+		c.Status.ClusterID = observe.FormatID(step.ClusterID)
+	}
+	if err := r.Client.Status().Patch(ctx, c, before); err != nil {
+		return fmt.Errorf("record in status: %w", err)
+	}
+	c.DeepCopyInto(s.Cluster)
+	return nil
+}
+
+func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
+	intent := resource.MemberIntent{Founder: true}
+	peers := make([]resource.Peer, len(s.Cluster.Status.InitialMembers))
+	for i, founder := range s.Cluster.Status.InitialMembers {
+		peers[i] = resource.Peer{Name: founder, URL: resource.PeerURL(founder, s.Cluster.Name, s.Cluster.Namespace, false)}
+	}
+	intent.InitialCluster = resource.InitialCluster(peers...)
+	for n := s.Cluster.Status.LastOrdinal; n > 0; n-- {
+		if resource.MemberName(s.Cluster.Name, s.Cluster.UID, n) == name {
+			intent.Ordinal = n
+		}
+	}
+	if intent.Ordinal == 0 {
+		return fmt.Errorf("create founder %s: status.lastOrdinal %d does not cover it", name, s.Cluster.Status.LastOrdinal)
+	}
+	return r.createMember(ctx, s, intent)
+}
+
+func (r *Reconciler) createMember(ctx context.Context, s *observe.Scene, intent resource.MemberIntent) error {
+	m := resource.Member(s.Cluster, intent)
+	if err := r.Client.Create(ctx, m); err != nil {
+		return fmt.Errorf("create EtcdMember %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// record ties the member ID to the volume it was seen on.
+func (r *Reconciler) record(ctx context.Context, m *observe.Member, step plan.Record) error {
+	o := m.Object.DeepCopy()
+	o.Status.MemberID = observe.FormatID(step.Member.ID)
+	o.Status.IsVoter = step.Voter
+	if o.Status.Incarnation == nil {
+		o.Status.Incarnation = &v1alpha2.MemberIncarnation{MemberID: o.Status.MemberID, VolumeUID: m.VolumeUID()}
+	}
+	before := client.MergeFromWithOptions(m.Object, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, o, before); err != nil {
+		return fmt.Errorf("record incarnation of %s: %w", o.Name, err)
+	}
+	return nil
+}
+
+// admit freezes the list that etcd wants a joining member to know.
+func (r *Reconciler) admit(ctx context.Context, s *observe.Scene, ref plan.Ref) error {
+	var peers []resource.Peer
+	for _, e := range s.List.Members {
+		name := e.Name
+		for _, m := range s.Members {
+			if m.Entry != nil && m.Entry.ID == e.ID {
+				name = m.Object.Name
+			}
+		}
+		for _, url := range e.PeerURLs {
+			peers = append(peers, resource.Peer{Name: name, URL: url})
+		}
+	}
+	return r.patchMember(ctx, s.Find(ref.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) {
+		spec.InitialCluster = resource.InitialCluster(peers...)
+	})
+}
+
+// intend writes what is meant to happen to a member into its spec.
+func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Step) error {
+	switch step := step.(type) {
+	case plan.MarkLeaving:
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) {
+			spec.Removal = &v1alpha2.MemberRemoval{Reason: step.Reason}
+		})
+	case plan.ConfirmRemoval:
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Removal.Confirmed = true })
+	case plan.Park:
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Dormant = true })
+	case plan.Wake:
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Dormant = false })
+	}
+	return nil
+}
+
+func (r *Reconciler) patchMember(ctx context.Context, m *v1alpha2.EtcdMember, change func(*v1alpha2.EtcdMemberSpec)) error {
+	o := m.DeepCopy()
+	change(&o.Spec)
+	before := client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, o, before); err != nil {
+		return fmt.Errorf("patch EtcdMember %s: %w", o.Name, err)
+	}
+	return nil
+}
+
+func (r *Reconciler) deleteMember(ctx context.Context, m *v1alpha2.EtcdMember) error {
+	err := r.Client.Delete(ctx, m, client.Preconditions{UID: ptr.To(m.UID), ResourceVersion: ptr.To(m.ResourceVersion)})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete EtcdMember %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+var errNobodyToAsk = errors.New("no healthy voter to ask")

@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/observe"
+	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// publish tells what was seen and decided, in status and, when something happened, in an event.
+func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cluster, d plan.Decision, acted error) error {
+	before := s.Cluster.DeepCopy()
+	s.Cluster.Status = status(s, seen, d, r.Now())
+	r.announce(before, s.Cluster, d, acted)
+	if equality.Semantic.DeepEqual(before.Status, s.Cluster.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, s.Cluster, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("publish status: %w", client.IgnoreNotFound(err))
+	}
+	return nil
+}
+
+// announce records an event for each step taken, and one when the cluster begins to wait for something grave.
+func (r *Reconciler) announce(before, after *v1alpha2.EtcdCluster, d plan.Decision, acted error) {
+	if _, nothing := d.Step.(plan.Nothing); !nothing {
+		if acted == nil {
+			r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, d.Reason, stepName(d.Step), "%s", d.Message)
+		}
+		return
+	}
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha2.ConditionReady)
+	if was != nil && was.Reason == d.Reason {
+		return
+	}
+	switch {
+	case d.Outlook == plan.Fulfilled:
+		r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, d.Reason, "Observe", "%s", d.Message)
+	case d.Outlook == plan.Stuck || d.Grave():
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, d.Reason, "Observe", "%s", d.Message)
+	}
+}
+
+// status is what there is to tell. It is pure: the recorded facts are kept, everything else follows from what was seen.
+func status(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.Time) v1alpha2.EtcdClusterStatus {
+	old := s.Cluster.Status
+	st := *old.DeepCopy()
+	st.ObservedGeneration = s.Cluster.Generation
+	st.Selector = resource.Selector(s.Cluster)
+	st.LastOrdinal = max(old.LastOrdinal, s.LastOrdinal)
+	st.ReadyMembers, st.UpdatedMembers, st.BrokenMembers = tally(seen)
+	st.Leader, st.Version, st.DBSize = "", "", nil
+	if l := s.Leader(); l != nil {
+		st.Leader = l.Object.Name
+	}
+	st.Members = summaries(s, seen, old.Members)
+	for _, m := range st.Members {
+		if m.Version != "" && (st.Version == "" || older(m.Version, st.Version)) {
+			st.Version = m.Version
+		}
+		if m.DBSize != nil && (st.DBSize == nil || m.DBSize.Cmp(*st.DBSize) > 0) {
+			st.DBSize = m.DBSize
+		}
+	}
+	if _, nothing := d.Step.(plan.Nothing); !nothing || old.ObservedGeneration != st.ObservedGeneration {
+		st.LastProgressTime = &metav1.Time{Time: now.Truncate(time.Second)}
+	}
+	conditions(&st, seen, d)
+	return st
+}
+
+func tally(seen plan.Cluster) (ready, updated, broken int32) {
+	for _, m := range seen.Members {
+		if m.Role == plan.Voter && m.Healthy && m.Ready {
+			ready++
+		}
+		if !m.Outdated && !m.Leaving {
+			updated++
+		}
+		if plan.Unusable(m) {
+			broken++
+		}
+	}
+	return ready, updated, broken
+}
+
+func conditions(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster, d plan.Decision) {
+	set := func(kind string, holds bool, reason, message string) {
+		value := metav1.ConditionFalse
+		if holds {
+			value = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&st.Conditions, metav1.Condition{
+			Type: kind, Status: value, Reason: reason, Message: message, ObservedGeneration: st.ObservedGeneration,
+		})
+	}
+	only := func(kind string, holds bool, reason, message string) {
+		if holds {
+			set(kind, true, reason, message)
+			return
+		}
+		meta.RemoveStatusCondition(&st.Conditions, kind)
+	}
+	moving := d.Outlook == plan.Working || d.Outlook == plan.Waiting
+	set(v1alpha2.ConditionReady, d.Outlook == plan.Fulfilled, d.Reason, d.Message)
+	only(v1alpha2.ConditionReconciling, moving, d.Reason, d.Message)
+	only(v1alpha2.ConditionStalled, d.Outlook == plan.Stuck, d.Reason, d.Message)
+
+	progressing := plan.Progressing(seen, d)
+	set(v1alpha2.ConditionProgressing, progressing.Holds, progressing.Reason, progressing.Message)
+	available := plan.Available(seen)
+	set(v1alpha2.ConditionAvailable, available.Holds, available.Reason, available.Message)
+	degraded := plan.Degraded(seen)
+	set(v1alpha2.ConditionDegraded, degraded.Holds, degraded.Reason, degraded.Message)
+	only(v1alpha2.ConditionEvenSize, seen.Want > 0 && seen.Want%2 == 0, v1alpha2.ReasonEvenSizeGainsNothing,
+		fmt.Sprintf("%d members tolerate no more failures than %d; use an odd number", seen.Want, seen.Want-1))
+}

@@ -1,0 +1,112 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/etcd"
+)
+
+// How long a member may take to answer. One that is still starting accepts connections before it can answer, and must
+// not hold up the others.
+const (
+	patienceReady    = 2 * time.Second
+	patienceStarting = 400 * time.Millisecond
+)
+
+var errNotRunning = errors.New("etcd is not running")
+
+// ask asks all members at once, then one of the healthy ones for what concerns them all.
+func (o *Observer) ask(ctx context.Context, s *Scene) {
+	var wg sync.WaitGroup
+	for _, m := range s.Members {
+		if !running(m.Pod) {
+			m.Answer.Err = errNotRunning
+			continue
+		}
+		wg.Go(func() { m.Answer = o.askOne(ctx, m) })
+	}
+	wg.Wait()
+	if voice := s.Voice(); voice != nil {
+		ctx, cancel := context.WithTimeout(ctx, patienceReady)
+		defer cancel()
+		if list, err := voice.Members(ctx); err == nil {
+			s.List = &list
+			s.enlist()
+		}
+		if alarms, err := voice.Alarms(ctx); err == nil {
+			s.Alarms = alarms
+		}
+	}
+}
+
+func (o *Observer) askOne(ctx context.Context, m *Member) Answer {
+	client, err := o.Dialer.Dial(etcd.Target{Endpoint: o.ClientURL(m.Object)})
+	if err != nil {
+		return Answer{Err: err}
+	}
+	patience := patienceStarting
+	if podReady(m.Pod) {
+		patience = patienceReady
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	a := Answer{Client: client}
+	status, err := client.Status(ctx)
+	if err != nil {
+		a.Err = err
+		return a
+	}
+	a.Status = &status
+	if status.Learner {
+		a.Err = client.ReadLocal(ctx)
+	} else {
+		a.Err = client.Read(ctx)
+	}
+	a.Healthy = a.Err == nil
+	return a
+}
+
+// enlist ties entries of etcd's list to members by peer URL: an entry has no name before its first start.
+func (s *Scene) enlist() {
+	for i := range s.List.Members {
+		entry := &s.List.Members[i]
+		for _, m := range s.Members {
+			if len(entry.PeerURLs) == 1 && entry.PeerURLs[0] == m.Object.Spec.PeerURL {
+				m.Entry = entry
+			}
+		}
+	}
+}
+
+func running(p *corev1.Pod) bool {
+	if p == nil || p.DeletionTimestamp != nil && p.Status.Phase != corev1.PodRunning {
+		return false
+	}
+	for i := range p.Status.ContainerStatuses {
+		if c := &p.Status.ContainerStatuses[i]; c.Name == "etcd" {
+			return c.State.Running != nil
+		}
+	}
+	return false
+}
+
+func podReady(p *corev1.Pod) bool {
+	if p == nil || p.DeletionTimestamp != nil {
+		return false
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// ClientURL is where a member of the same Kubernetes cluster is reached.
+func ClientURL(m *v1alpha2.EtcdMember) string { return clientURL(m) }

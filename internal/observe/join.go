@@ -1,0 +1,179 @@
+package observe
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/etcd"
+	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// Join turns a scene into what decisions are made from. It is pure.
+func Join(s *Scene, now time.Time) plan.Cluster {
+	c := plan.Cluster{
+		Want:      s.want(),
+		Memory:    s.Cluster.Spec.Storage.Medium == v1alpha2.StorageMediumMemory,
+		Disabled:  s.Cluster.Annotations[v1alpha2.AnnotationReconcile] == v1alpha2.ReconcileDisabled,
+		Founders:  s.Cluster.Status.InitialMembers,
+		ClusterID: ParseID(s.Cluster.Status.ClusterID),
+		Listed:    s.List != nil,
+		Namesakes: s.Namesakes,
+		Taken:     s.Taken,
+		Orphans:   s.Orphans,
+
+		OrdinalsRecorded: s.Cluster.Status.LastOrdinal >= s.LastOrdinal,
+		Idle:             now.Sub(lastProgress(s.Cluster)),
+		Deadline:         deadline(s.Cluster),
+	}
+	for _, m := range s.Members {
+		c.Members = append(c.Members, s.member(m))
+	}
+	for i, m := range s.Members {
+		if c.Members[i].Healthy && !m.Answer.Status.Learner {
+			c.SeenID = m.Answer.Status.ClusterID
+		}
+	}
+	c.Strangers = s.strangers()
+	for _, kind := range []plan.ObjectKind{plan.HeadlessService, plan.DisruptionBudget, plan.ClientService} {
+		o := s.Objects[kind]
+		c.Objects = append(c.Objects, plan.Object{Kind: kind, Exists: o != nil, Current: o != nil && resource.Current(s.Desired(kind), o)})
+	}
+	return c
+}
+
+func lastProgress(c *v1alpha2.EtcdCluster) time.Time {
+	if c.Status.LastProgressTime != nil {
+		return c.Status.LastProgressTime.Time
+	}
+	return c.CreationTimestamp.Time
+}
+
+func deadline(c *v1alpha2.EtcdCluster) time.Duration {
+	if s := c.Spec.ProgressDeadlineSeconds; s != nil {
+		return time.Duration(*s) * time.Second
+	}
+	return 10 * time.Minute
+}
+
+func (s *Scene) member(m *Member) plan.Member {
+	o := m.Object
+	p := plan.Member{
+		Name:      o.Name,
+		Founder:   o.Spec.Bootstrap,
+		Admitted:  o.Spec.InitialCluster != "",
+		Recorded:  o.Status.Incarnation != nil,
+		Votes:     o.Status.IsVoter,
+		Ready:     podReady(m.Pod),
+		Dormant:   o.Spec.Dormant,
+		Stopped:   m.Pod == nil,
+		Leaving:   o.Spec.Removal != nil,
+		Confirmed: o.Spec.Removal != nil && o.Spec.Removal.Confirmed,
+		Gone:      m.Pod == nil && m.Claim == nil,
+		Outdated:  len(resource.Outdated(s.Cluster, o)) > 0,
+	}
+	s.standing(m, &p)
+	s.health(m, &p)
+	s.trouble(m, &p)
+	return p
+}
+
+// standing fills in what etcd's list says, or, while it cannot be asked, what is on record.
+func (s *Scene) standing(m *Member, p *plan.Member) {
+	switch {
+	case s.List == nil && (p.Votes || p.Founder):
+		p.Role, p.ID = plan.Voter, ParseID(m.Object.Status.MemberID)
+	case m.Entry == nil:
+	case m.Entry.Learner:
+		p.Role, p.ID = plan.Learner, m.Entry.ID
+	default:
+		p.Role, p.ID = plan.Voter, m.Entry.ID
+	}
+}
+
+// health counts an answer only from the cluster and the member that are on record: anybody else's is worth nothing.
+func (s *Scene) health(m *Member, p *plan.Member) {
+	st := m.Answer.Status
+	if st == nil || !s.itself(m, p) {
+		return
+	}
+	p.Answered, p.Healthy = true, m.Answer.Healthy
+	p.Leader = p.Healthy && s.leaderID() == st.MemberID
+	if l := s.Leader(); l != nil && st.Learner {
+		p.CaughtUp = caughtUp(st, l.Answer.Status)
+	}
+}
+
+func (s *Scene) itself(m *Member, p *plan.Member) bool {
+	st := m.Answer.Status
+	if id := ParseID(s.Cluster.Status.ClusterID); id != 0 && st.ClusterID != id {
+		return false
+	}
+	if inc := m.Object.Status.Incarnation; inc != nil {
+		return st.MemberID == ParseID(inc.MemberID) && m.VolumeUID() == inc.VolumeUID
+	}
+	return m.VolumeUID() != "" && (p.ID == 0 || p.ID == st.MemberID)
+}
+
+// caughtUp is stricter than etcd, which asks for 90 % of the leader's index (isLearnerReady).
+func caughtUp(learner, leader *etcd.Status) bool {
+	const most = 1000 // entries
+	return learner.RaftAppliedIndex+most >= leader.RaftIndex && learner.RaftAppliedIndex*10 >= leader.RaftIndex*9
+}
+
+var unusable = []string{v1alpha2.FailureForeignData, v1alpha2.FailureDataLost, v1alpha2.FailureDataUnreadable, v1alpha2.FailureVolumeMissing}
+
+func (s *Scene) trouble(m *Member, p *plan.Member) {
+	f := m.Object.Status.Failure
+	switch {
+	case f != nil:
+		p.Trouble = f.Reason + ": " + strings.TrimSuffix(f.Message, ".")
+		p.Lost = f.Reason == v1alpha2.FailureMemoryLost
+		p.Broken = slices.Contains(unusable, f.Reason)
+	case p.Healthy || p.Dormant || p.Confirmed:
+	case m.Answer.Status != nil && !p.Answered:
+		p.Trouble = fmt.Sprintf("answers as member %x of cluster %x, which is not on record", m.Answer.Status.MemberID, m.Answer.Status.ClusterID)
+	case !podReady(m.Pod):
+		p.Starting = true
+	default:
+		p.Trouble = "does not answer"
+	}
+}
+
+func (s *Scene) strangers() (out []plan.Stranger) {
+	if s.List == nil {
+		return nil
+	}
+	for i := range s.List.Members {
+		e := &s.List.Members[i]
+		if slices.ContainsFunc(s.Members, func(m *Member) bool { return m.Entry == e }) {
+			continue
+		}
+		url := strings.Join(e.PeerURLs, ",")
+		out = append(out, plan.Stranger{ID: e.ID, Name: e.Name, PeerURL: url, Ours: s.wouldBeOurs(url), Learner: e.Learner})
+	}
+	return out
+}
+
+// wouldBeOurs says whether peerURL is one that this operator gives to members of this cluster.
+func (s *Scene) wouldBeOurs(peerURL string) bool {
+	host := strings.TrimPrefix(strings.TrimPrefix(peerURL, "http://"), "https://")
+	name, domain, _ := strings.Cut(host, ".")
+	return strings.HasPrefix(name, s.Cluster.Name+"-") && domain == fmt.Sprintf("%s.%s.svc:2380", s.Cluster.Name, s.Cluster.Namespace)
+}
+
+// ParseID reads an ID as status holds it, in hexadecimal; 0 if there is none.
+func ParseID(s string) uint64 {
+	id, err := strconv.ParseUint(s, 16, 64)
+	if err != nil {
+		return 0
+	}
+	return id
+}
+
+// FormatID writes an ID as status holds it.
+func FormatID(id uint64) string { return strconv.FormatUint(id, 16) }
