@@ -53,7 +53,8 @@ func awaitRemoval(c Cluster) (Decision, bool) {
 	if !ok {
 		return silent()
 	}
-	return wait("RemovalRefused", fmt.Sprintf("not removing %s: %s", m.Name, MayRemove(c, m)), retry)
+	no := MayRemove(c, m)
+	return refuse("RemovalRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 }
 
 func replaceLost(c Cluster) (Decision, bool) {
@@ -62,7 +63,7 @@ func replaceLost(c Cluster) (Decision, bool) {
 			continue
 		}
 		if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
-			return wait("ReplacementRefused", fmt.Sprintf("%s: %s; not replacing it: %s", m.Name, m.Trouble, no), retry)
+			return refuse("ReplacementRefused", fmt.Sprintf("%s: %s; not replacing it: %s", m.Name, m.Trouble, no), no, retry)
 		}
 		return step(MarkLeaving{m.Name, "DataLost"}, "ReplacingMember", fmt.Sprintf("%s: %s; replacing it", m.Name, m.Trouble))
 	}
@@ -77,7 +78,7 @@ func shrink(c Cluster) (Decision, bool) {
 	}
 	m := leastMissed(staying)
 	if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
-		return wait("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), retry)
+		return refuse("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 	}
 	return step(MarkLeaving{m.Name, "ScaledDown"}, "Shrinking", fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
 }

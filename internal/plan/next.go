@@ -76,6 +76,13 @@ func wait(reason, message string, recheck time.Duration) (Decision, bool) {
 	return Decision{Step: Nothing{}, Outlook: Waiting, Reason: reason, Message: message, Recheck: recheck}, true
 }
 
+// refuse waits because no forbids a step.
+func refuse(reason, message string, no Refusal, recheck time.Duration) (Decision, bool) {
+	d, ok := wait(reason, message, recheck)
+	d.Refusal = no
+	return d, ok
+}
+
 func stuck(reason, message string) (Decision, bool) {
 	return Decision{Step: Nothing{}, Outlook: Stuck, Reason: reason, Message: message, Recheck: patient}, true
 }
@@ -85,7 +92,7 @@ func silent() (Decision, bool) { return Decision{}, false }
 // Refused turns a step that etcd would not take into waiting for etcd.
 func Refused(d Decision, why string) Decision {
 	return Decision{Step: Nothing{}, Rule: d.Rule, Outlook: Waiting, Reason: d.Reason, Recheck: soon,
-		Message: fmt.Sprintf("%s: etcd does not take it yet: %s", d.Message, why)}
+		Message: fmt.Sprintf("%s: etcd does not take it yet: %s", d.Message, why), Refusal: Refusal{"AcceptedByEtcd", why}}
 }
 
 // Grave says whether people should hear of d although it may pass by itself.

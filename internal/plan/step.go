@@ -95,8 +95,9 @@ type Decision struct {
 	Step    Step
 	Rule    string // the rule that decided
 	Outlook Outlook
-	Reason  string // one CamelCase word
-	Message string // for people: what is done, or what is waited for, with numbers; stable between passes
+	Reason  string  // one CamelCase word
+	Message string  // for people: what is done, or what is waited for, with numbers; stable between passes
+	Refusal Refusal // what forbids the step that the rule wants, if that is why it waits
 	// Recheck is how long to wait before looking again even if nothing changes. Zero means at once.
 	Recheck time.Duration
 }

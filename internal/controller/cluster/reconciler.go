@@ -22,7 +22,7 @@ type Meter interface {
 	// Step counts a step that was taken and how long it took; err is what it ended with.
 	Step(rule, step string, took time.Duration, err error)
 	// Refused counts a decision to wait because an invariant forbids the next step.
-	Refused(rule, reason string)
+	Refused(rule, invariant string)
 	// Seen sets the gauges of a cluster.
 	Seen(key types.NamespacedName, c plan.Cluster)
 	// Forget drops the gauges of a cluster that is gone.
@@ -91,6 +91,9 @@ func (r *Reconciler) conclude(
 	if why := refusal(acted); why != "" {
 		next = plan.Refused(next, why)
 		acted = nil
+	}
+	if !next.Refusal.None() {
+		r.Meter.Refused(next.Rule, next.Refusal.Invariant)
 	}
 	r.Meter.Seen(client.ObjectKeyFromObject(scene.Cluster), seen)
 	published := r.publish(ctx, scene, seen, next, acted)
