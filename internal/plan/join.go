@@ -11,7 +11,7 @@ func join(c Cluster) (Decision, bool) {
 		return silent()
 	}
 	if no := MayAdd(c, m); !no.None() {
-		return refuse("JoinRefused", fmt.Sprintf("not adding %s: %s", m.Name, no), no, retry)
+		return hold("JoinRefused", fmt.Sprintf("not adding %s: %s", m.Name, no), no, retry)
 	}
 	return ask(AddLearner{m.Name}, "AddingLearner", fmt.Sprintf("adding %s as a learner", m.Name))
 }
@@ -25,7 +25,7 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 		if !m.Answered {
 			reason = "LearnerStarting"
 		}
-		return refuse(reason, fmt.Sprintf("not promoting %s: %s%s", m.Name, no, troubles([]Member{m})), no, soon)
+		return hold(reason, fmt.Sprintf("not promoting %s: %s%s", m.Name, no, troubles([]Member{m})), no, soon)
 	}
 	return ask(Promote{m.Ref()}, "PromotingLearner", fmt.Sprintf("%s has caught up; promoting it", m.Name))
 }
@@ -36,7 +36,7 @@ func grow(c Cluster) (Decision, bool) {
 		return silent()
 	}
 	if no := MayAdd(c, Member{}); !no.None() {
-		return refuse("GrowRefused", fmt.Sprintf("%d members, %d wanted, but not adding one: %s", have, c.Want, no), no, retry)
+		return hold("GrowRefused", fmt.Sprintf("%d members, %d wanted, but not adding one: %s", have, c.Want, no), no, retry)
 	}
 	return step(CreateMember{}, "Growing", fmt.Sprintf("%d members, %d wanted: adding one", have, c.Want))
 }

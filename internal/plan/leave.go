@@ -54,7 +54,7 @@ func awaitRemoval(c Cluster) (Decision, bool) {
 		return silent()
 	}
 	no := MayRemove(c, m)
-	return refuse("RemovalRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
+	return hold("RemovalRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 }
 
 func replaceLost(c Cluster) (Decision, bool) {
@@ -63,7 +63,7 @@ func replaceLost(c Cluster) (Decision, bool) {
 			continue
 		}
 		if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
-			return refuse("ReplacementRefused", fmt.Sprintf("%s: %s; not replacing it: %s", m.Name, m.Trouble, no), no, retry)
+			return hold("ReplacementRefused", fmt.Sprintf("%s: %s; not replacing it: %s", m.Name, m.Trouble, no), no, retry)
 		}
 		return step(MarkLeaving{m.Name, "DataLost"}, "ReplacingMember", fmt.Sprintf("%s: %s; replacing it", m.Name, m.Trouble))
 	}
@@ -78,7 +78,7 @@ func shrink(c Cluster) (Decision, bool) {
 	}
 	m := leastMissed(staying)
 	if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
-		return refuse("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
+		return hold("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 	}
 	return step(MarkLeaving{m.Name, "ScaledDown"}, "Shrinking", fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
 }

@@ -76,8 +76,8 @@ func wait(reason, message string, recheck time.Duration) (Decision, bool) {
 	return Decision{Step: Nothing{}, Outlook: Waiting, Reason: reason, Message: message, Recheck: recheck}, true
 }
 
-// refuse waits because no forbids a step.
-func refuse(reason, message string, no Refusal, recheck time.Duration) (Decision, bool) {
+// hold waits because no forbids a step.
+func hold(reason, message string, no Refusal, recheck time.Duration) (Decision, bool) {
 	d, ok := wait(reason, message, recheck)
 	d.Refusal = no
 	return d, ok

@@ -41,7 +41,7 @@ func stranger(c Cluster) (Decision, bool) {
 			role = Learner
 		}
 		if no := MayRemove(c, Member{ID: s.ID, Role: role}); !no.None() {
-			return refuse("RemovalRefused", fmt.Sprintf("not removing member %s, which never started: %s", id, no), no, retry)
+			return hold("RemovalRefused", fmt.Sprintf("not removing member %s, which never started: %s", id, no), no, retry)
 		}
 		return ask(RemoveStranger{s.ID}, "RemovingStranger", fmt.Sprintf("removing member %s, which never started and has no EtcdMember", id))
 	}
