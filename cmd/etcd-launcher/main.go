@@ -1,0 +1,120 @@
+// Command etcd-launcher is PID 1 of every member: it checks the volume and becomes etcd.
+//
+//	etcd-launcher install TARGET
+//	etcd-launcher start FLAGS -- ETCD ARGS...
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/cozystack/etcd-operator/internal/launcher"
+)
+
+const terminationLog = "/dev/termination-log"
+
+func main() {
+	err := run(os.Args[1:])
+	if err == nil {
+		return
+	}
+	if refusal := (*launcher.Refusal)(nil); errors.As(err, &refusal) {
+		report(refusal)
+		os.Exit(refusal.Reason.ExitCode())
+	}
+	fmt.Fprintln(os.Stderr, "etcd-launcher:", err)
+	os.Exit(1)
+}
+
+func run(args []string) error {
+	if len(args) == 2 && args[0] == "install" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find the launcher: %w", err)
+		}
+		return launcher.Install(self, args[1])
+	}
+	if len(args) > 0 && args[0] == "start" {
+		return start(args[1:])
+	}
+	return errors.New("use: etcd-launcher install TARGET | etcd-launcher start FLAGS -- ETCD ARGS")
+}
+
+// start becomes etcd; it returns only if it must not, or cannot.
+func start(args []string) error {
+	var l launcher.Launcher
+	var awaited string
+	flags := flag.NewFlagSet("start", flag.ContinueOnError)
+	flags.StringVar(&l.Marker.ClusterToken, "token", "", "cluster token")
+	flags.StringVar(&l.Marker.Member, "member", "", "name of the member")
+	flags.StringVar(&l.Marker.VolumeUID, "volume", "", "UID of the volume")
+	flags.StringVar((*string)(&l.Grant), "grant", "", `permission to start without a marker: "", empty or adopted`)
+	flags.StringVar(&l.Volume.DataDir, "data-dir", "", "etcd's data directory")
+	flags.StringVar(&l.Volume.Marker, "marker", "", "file that holds the marker, beside the data directory")
+	flags.StringVar(&l.StateDir, "state-dir", "", "directory that lives as long as the Pod")
+	flags.StringVar(&awaited, "await-host", "", "the member's DNS name, to be waited for; empty waits for nothing")
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("parse the arguments: %w", err)
+	}
+	command := flags.Args()
+	if err := complete(l, command); err != nil {
+		return err
+	}
+	if err := l.Admit(); err != nil {
+		return err
+	}
+	if awaited != "" {
+		await(awaited)
+	}
+	if err := syscall.Exec(command[0], command, os.Environ()); err != nil {
+		return fmt.Errorf("start %s: %w", command[0], err)
+	}
+	return nil
+}
+
+// complete refuses to guess: an empty part of the marker would match another empty one.
+func complete(l launcher.Launcher, command []string) error {
+	for name, value := range map[string]string{
+		"token": l.Marker.ClusterToken, "member": l.Marker.Member, "volume": l.Marker.VolumeUID,
+		"data-dir": l.Volume.DataDir, "marker": l.Volume.Marker, "state-dir": l.StateDir,
+	} {
+		if value == "" {
+			return fmt.Errorf("flag --%s is missing", name)
+		}
+	}
+	switch l.Grant {
+	case launcher.GrantNone, launcher.GrantEmpty, launcher.GrantAdopted:
+	default:
+		return fmt.Errorf("unknown grant %q", l.Grant)
+	}
+	if len(command) == 0 {
+		return errors.New("no command after --")
+	}
+	return nil
+}
+
+func await(host string) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if !launcher.AwaitHost(ctx, net.DefaultResolver, host) {
+		fmt.Fprintf(os.Stderr, "etcd-launcher: %s does not resolve to this Pod yet: starting anyway\n", host)
+	}
+	if ctx.Err() != nil {
+		os.Exit(0) // asked to stop before etcd was there
+	}
+}
+
+// report tells the kubelet and the log. The kubelet reads the termination log first.
+func report(r *launcher.Refusal) {
+	os.Stderr.Write(r.Line())
+	if f, err := os.OpenFile(terminationLog, os.O_WRONLY, 0); err == nil {
+		f.Write(r.Line())
+		f.Close()
+	}
+}
