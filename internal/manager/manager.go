@@ -1,0 +1,169 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/controller/cluster"
+	"github.com/cozystack/etcd-operator/internal/etcd"
+	"github.com/cozystack/etcd-operator/internal/metrics"
+	"github.com/cozystack/etcd-operator/internal/observe"
+)
+
+const (
+	// leaseName is the Lease of the leader; the chart's Role names it too.
+	leaseName = "etcd-operator.cozystack.io"
+	// A leader that ends hands the Lease back at once. One that dies is followed after at most leaseDuration and
+	// retryPeriod; one that cannot renew stops after renewDeadline, well before that.
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+	// reconcileTimeout bounds a pass, whose calls to etcd and to the API server are bounded by themselves.
+	reconcileTimeout = 30 * time.Second
+	// connectionIdle is how long a connection to a member is kept that nobody uses: longer than clusters at rest are left alone.
+	connectionIdle = 2 * time.Minute
+	// syncPatience bounds one readiness probe.
+	syncPatience = time.Second
+)
+
+// Run runs the controllers until ctx ends. It leaves cfg as it is.
+func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	mgr, err := build(cfg, o)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+func build(cfg *rest.Config, o Options) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	selector, err := ours()
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(o.WatchNamespaces, selector),
+		Metrics:                       metricsOptions(o.MetricsAddress),
+		HealthProbeBindAddress:        o.ProbeAddress,
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends when Run returns
+		LeaseDuration:                 ptr.To(leaseDuration),
+		RenewDeadline:                 ptr.To(renewDeadline),
+		RetryPeriod:                   ptr.To(retryPeriod),
+		Controller: ctrlconfig.Controller{
+			EnableWarmup:          ptr.To(true), // a replica that stands by can lead at once
+			ReconciliationTimeout: reconcileTimeout,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up: %w", err)
+	}
+	return mgr, errors.Join(addControllers(mgr, o), addProbes(mgr))
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha2.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("register types: %w", err)
+	}
+	return scheme, nil
+}
+
+// ours selects the objects that belong to a cluster.
+func ours() (labels.Selector, error) {
+	has, err := labels.NewRequirement(v1alpha2.LabelCluster, selection.Exists, nil)
+	if err != nil {
+		return nil, fmt.Errorf("select by label: %w", err)
+	}
+	return labels.NewSelector().Add(*has), nil
+}
+
+// cacheOptions keep out of memory what is not the operator's, and the bookkeeping of server-side apply.
+func cacheOptions(namespaces []string, selector labels.Selector) cache.Options {
+	o := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:                   {Label: selector},
+			&corev1.PersistentVolumeClaim{}: {Label: selector},
+			&corev1.Service{}:               {Label: selector},
+			&policyv1.PodDisruptionBudget{}: {Label: selector},
+		},
+	}
+	for _, ns := range namespaces {
+		if o.DefaultNamespaces == nil {
+			o.DefaultNamespaces = map[string]cache.Config{}
+		}
+		o.DefaultNamespaces[ns] = cache.Config{}
+	}
+	return o
+}
+
+func metricsOptions(address string) metricsserver.Options {
+	return metricsserver.Options{
+		BindAddress:    address,
+		SecureServing:  true,
+		FilterProvider: filters.WithAuthenticationAndAuthorization,
+	}
+}
+
+func addControllers(mgr ctrl.Manager, o Options) error {
+	now := clock.RealClock{}
+	recorder := mgr.GetEventRecorder("etcd-operator")
+	return (&cluster.Reconciler{
+		Client: mgr.GetClient(),
+		Observer: &observe.Observer{
+			Cached:    mgr.GetClient(),
+			Live:      mgr.GetAPIReader(),
+			Dialer:    etcd.NewPool(etcd.Adapter{}, now, connectionIdle),
+			ClientURL: observe.ClientURL,
+			Now:       now.Now,
+		},
+		Recorder: recorder,
+		Meter:    metrics.New(ctrlmetrics.Registry),
+		Now:      now.Now,
+	}).SetupWithManager(mgr, o.Workers)
+}
+
+// addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.
+func addProbes(mgr ctrl.Manager) error {
+	synced := func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), syncPatience)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("caches are not filled yet")
+		}
+		return nil
+	}
+	return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", synced))
+}
