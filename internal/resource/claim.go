@@ -10,7 +10,7 @@ import (
 // Claim is the PersistentVolumeClaim of a member. The EtcdCluster owns it, not the EtcdMember: an EtcdMember that is
 // deleted by accident does not take its data along.
 func Claim(m *v1alpha2.EtcdMember) *corev1.PersistentVolumeClaim {
-	own := memberLabels(m.Spec.ClusterName, ClusterUID(m), m.Name)
+	own := labelsOf(m)
 	claim := &corev1.PersistentVolumeClaim{
 		ObjectMeta: objectMeta(m.Namespace, ClaimName(m.Name), own, m.Spec.AdditionalMetadata),
 		Spec: corev1.PersistentVolumeClaimSpec{

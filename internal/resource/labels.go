@@ -2,7 +2,6 @@ package resource
 
 import (
 	"maps"
-	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -63,14 +62,19 @@ func ControlledBy(obj metav1.Object, uid types.UID) bool {
 	return owner != nil && owner.UID == uid
 }
 
-// memberLabels are on the EtcdMember, the Pod and the claim of one member.
-func memberLabels(clusterName string, clusterUID types.UID, member string) map[string]string {
+// memberLabels are on the EtcdMember, the Pod and the claim of one member. The ordinal is on all of them, so that a number
+// is not given out again as long as anything of its member is left.
+func memberLabels(clusterName string, clusterUID types.UID, member, ordinal string) map[string]string {
 	all := Labels(clusterName, clusterUID, componentMember)
 	all[v1alpha2.LabelMember] = member
+	all[v1alpha2.LabelOrdinal] = ordinal
 	return all
 }
 
-func ordinalLabel(ordinal int64) string { return strconv.FormatInt(ordinal, 10) }
+// labelsOf are the labels of what belongs to m.
+func labelsOf(m *v1alpha2.EtcdMember) map[string]string {
+	return memberLabels(m.Spec.ClusterName, ClusterUID(m), m.Name, m.Labels[v1alpha2.LabelOrdinal])
+}
 
 // objectMeta is metadata with what the user adds; the operator's own keys win.
 func objectMeta(namespace, name string, own map[string]string, add *v1alpha2.AdditionalMetadata) metav1.ObjectMeta {

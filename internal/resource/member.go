@@ -1,6 +1,8 @@
 package resource
 
 import (
+	"strconv"
+
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,8 +22,7 @@ type MemberIntent struct {
 // Member is the EtcdMember of one more member.
 func Member(c *v1alpha2.EtcdCluster, in MemberIntent) *v1alpha2.EtcdMember {
 	name := MemberName(c.Name, c.UID, in.Ordinal)
-	own := memberLabels(c.Name, c.UID, name)
-	own[v1alpha2.LabelOrdinal] = ordinalLabel(in.Ordinal)
+	own := memberLabels(c.Name, c.UID, name, strconv.FormatInt(in.Ordinal, 10))
 
 	m := &v1alpha2.EtcdMember{
 		ObjectMeta: objectMeta(c.Namespace, name, own, c.Spec.AdditionalMetadata),

@@ -58,7 +58,7 @@ type PodIntent struct {
 
 // Pod is the Pod of a member.
 func Pod(m *v1alpha2.EtcdMember, in PodIntent) *corev1.Pod {
-	own := memberLabels(m.Spec.ClusterName, ClusterUID(m), m.Name)
+	own := labelsOf(m)
 	own[v1alpha2.LabelRole] = role(m)
 	pod := &corev1.Pod{
 		ObjectMeta: objectMeta(m.Namespace, m.Name, own, m.Spec.AdditionalMetadata),

@@ -1,0 +1,220 @@
+package plan
+
+// Part is everything that the realization of one member may depend on: its EtcdMember, its volume and its Pod.
+type Part struct {
+	Wanted    bool // the EtcdMember and the EtcdCluster that owns it are there, and neither is being deleted
+	Disabled  bool // reconciling was switched off for the cluster
+	Memory    bool // the volume is the Pod's memory: it comes and goes with the Pod
+	Founder   bool // it forms the cluster: from its first start on others count on its vote
+	Recorded  bool // its incarnation is recorded: it may vote
+	Admitted  bool // its initial cluster is frozen: its Pod may start
+	Dormant   bool // it is parked
+	Confirmed bool // etcd has let it go for good
+
+	GrantUsed    bool // a Pod may have started on the empty volume
+	NeverStarted bool // the Pod that the grant was used for is known to have been deleted before it was scheduled
+
+	Volume PartVolume
+	Pod    PartPod
+}
+
+// PartVolume is the claim of a member; the zero value is one that does not exist.
+type PartVolume struct {
+	Name   string
+	Exists bool
+	Ours   bool // it belongs to this cluster and this member
+	Going  bool // it is being deleted
+	Fresh  bool // it was made for this very EtcdMember, not for an earlier one of the same name
+	Known  bool // it is the volume that the grant was used for, or that is on record
+}
+
+// PartPod is the Pod of a member; the zero value is one that does not exist.
+type PartPod struct {
+	Name     string
+	Exists   bool
+	Ours     bool // the EtcdMember owns it
+	Going    bool // it is being deleted
+	Ended    bool // it has failed or succeeded: none of its containers will run again
+	Held     bool // it waits behind the gate, and has never been scheduled
+	Granted  bool // it may start on an empty volume
+	Charged  bool // the used grant names it
+	OnVolume bool // it was made for the volume that is there
+	Labelled bool // it has the labels that it should have
+}
+
+// PartStep is one write for one member.
+type PartStep string
+
+// The steps for one member.
+const (
+	Rest             PartStep = ""
+	CreateVolume     PartStep = "CreateVolume"
+	CreatePod        PartStep = "CreatePod"        // its data must be there
+	CreateGrantedPod PartStep = "CreateGrantedPod" // behind the gate: it may start empty once the grant is used for it
+	UseGrant         PartStep = "UseGrant"         // record that the Pod may have started on the empty volume
+	ReopenGrant      PartStep = "ReopenGrant"      // record that the grant may be used once more
+	ReleasePod       PartStep = "ReleasePod"       // take the gate away
+	LabelPod         PartStep = "LabelPod"
+	DeletePod        PartStep = "DeletePod"
+	DeleteVolume     PartStep = "DeleteVolume"
+)
+
+// Failures that the facts of one member show by themselves.
+const (
+	VolumeMissing = "VolumeMissing"
+	MemoryLost    = "MemoryLost"
+	NameTaken     = "NameTaken"
+)
+
+// Realization is the step to take for one member.
+type Realization struct {
+	Step    PartStep
+	Failure string // why the member cannot be made real, empty if it can
+	Message string // for people; says what is waited for, or what is wrong
+}
+
+// Realize decides the next step that makes one member real. It decides nothing about membership.
+//
+// The grant to start on an empty volume is given once: a Pod that holds it is created behind a gate, the grant is recorded
+// as used for that Pod, and only then the gate goes. So a grant that is not recorded as used was never acted upon,
+// wherever a crash cuts this off; and one that is, is given again only where nobody can have counted on the first start.
+func Realize(p Part) Realization {
+	switch {
+	case !p.Wanted, p.Disabled:
+		return Realization{}
+	case p.Confirmed:
+		return dismantle(p)
+	case p.Pod.Exists && !p.Pod.Ours:
+		return Realization{Failure: NameTaken, Message: "the Pod " + p.Pod.Name + " belongs to somebody else: delete or rename it"}
+	case p.Volume.Exists && !p.Volume.Ours:
+		return Realization{
+			Failure: NameTaken,
+			Message: "the PersistentVolumeClaim " + p.Volume.Name + " belongs to somebody else: delete or rename it",
+		}
+	case p.Dormant:
+		return park(p)
+	case p.Pod.Exists:
+		return tend(p)
+	default:
+		return provide(p)
+	}
+}
+
+// dismantle takes the Pod first: a volume must not go while somebody writes to it.
+func dismantle(p Part) Realization {
+	switch {
+	case p.Pod.Exists && p.Pod.Ours && p.Pod.Going:
+		return Realization{Message: "waiting for the Pod to stop"}
+	case p.Pod.Exists && p.Pod.Ours:
+		return Realization{Step: DeletePod, Message: "etcd has let the member go"}
+	case p.Volume.Exists && p.Volume.Ours && !p.Volume.Going:
+		return Realization{Step: DeleteVolume, Message: "etcd has let the member go"}
+	default:
+		return Realization{}
+	}
+}
+
+// park never stops a member in memory: that would be the end of its data.
+func park(p Part) Realization {
+	switch {
+	case !p.Pod.Exists || p.Memory:
+		return Realization{}
+	case p.Pod.Going:
+		return Realization{Message: "waiting for the Pod to stop"}
+	default:
+		return Realization{Step: DeletePod, Message: "the member is parked"}
+	}
+}
+
+// tend looks after a Pod that is there.
+func tend(p Part) Realization {
+	switch {
+	case p.Pod.Going:
+		return Realization{Message: "waiting for the Pod to stop"}
+	case p.volumeLost():
+		return p.missing()
+	case p.Pod.Ended && p.Memory && (p.GrantUsed || p.Recorded):
+		return memoryLost()
+	case p.Pod.Ended:
+		return Realization{Step: DeletePod, Message: "the Pod has ended and will not run again"}
+	case p.Pod.Held:
+		return tendHeld(p)
+	case p.Pod.Granted && !p.Pod.Charged && p.GrantUsed:
+		return Realization{Step: DeletePod, Message: "the Pod holds a second grant to start empty"}
+	case p.Pod.Granted && !p.Pod.Charged:
+		return Realization{Step: UseGrant, Message: "somebody else let the Pod start"}
+	case !p.Pod.Labelled:
+		return Realization{Step: LabelPod, Message: "the Pod's labels differ"}
+	default:
+		return Realization{}
+	}
+}
+
+// tendHeld decides about a Pod that has never been scheduled: deleting it costs nothing.
+func tendHeld(p Part) Realization {
+	switch {
+	case p.Pod.Charged, !p.Pod.Granted:
+		return Realization{Step: ReleasePod, Message: "the Pod may start"}
+	case p.Pod.OnVolume && p.mayStartEmpty():
+		return Realization{Step: UseGrant, Message: "the Pod is about to start on the empty volume"}
+	default:
+		return Realization{Step: DeletePod, Message: "the grant that the Pod holds is no longer good"}
+	}
+}
+
+// provide makes what a member without a Pod lacks.
+func provide(p Part) Realization {
+	switch {
+	case p.mayReopen():
+		return Realization{Step: ReopenGrant, Message: "nobody can have counted on the first start"}
+	case p.Memory && (p.GrantUsed || p.Recorded):
+		return memoryLost()
+	case p.volumeLost():
+		return p.missing()
+	case !p.Memory && !p.Volume.Exists:
+		return Realization{Step: CreateVolume, Message: "the member needs a volume"}
+	case p.Volume.Going:
+		return Realization{Message: "waiting for the PersistentVolumeClaim " + p.Volume.Name + " to be deleted"}
+	case !p.Admitted:
+		return Realization{Message: "waiting for etcd to list the member"}
+	case p.mayStartEmpty():
+		return Realization{Step: CreateGrantedPod, Message: "the member starts for the first time"}
+	default:
+		return Realization{Step: CreatePod, Message: "the member starts on its data"}
+	}
+}
+
+// mayStartEmpty says whether the member's data may be absent. A volume that an earlier EtcdMember of this name had is never
+// taken for empty.
+func (p Part) mayStartEmpty() bool {
+	return !p.GrantUsed && !p.Recorded && (p.Memory || p.Volume.Exists && p.Volume.Fresh)
+}
+
+// mayReopen says whether a used grant may be given again now that its Pod is gone. A founder counts from its first start, so
+// there must not have been one. A learner's word counts for nothing until it is recorded; but its volume must be the same, for
+// etcd does not take it back empty.
+func (p Part) mayReopen() bool {
+	unheard := !p.Founder && !p.Memory && p.Volume.Exists && p.Volume.Known && !p.Volume.Going
+	return p.GrantUsed && !p.Recorded && (p.NeverStarted || unheard)
+}
+
+// volumeLost says whether the volume that holds the member's vote is gone, or as good as gone.
+func (p Part) volumeLost() bool {
+	gone := !p.Volume.Exists || !p.Volume.Known || p.Volume.Going && !p.Pod.Exists
+	return !p.Memory && (p.GrantUsed || p.Recorded) && gone
+}
+
+func (p Part) missing() Realization {
+	what := "is gone"
+	switch {
+	case p.Volume.Exists && p.Volume.Going:
+		what = "is being deleted"
+	case p.Volume.Exists:
+		what = "was replaced by another one"
+	}
+	return Realization{Failure: VolumeMissing, Message: "the PersistentVolumeClaim " + p.Volume.Name + " " + what}
+}
+
+func memoryLost() Realization {
+	return Realization{Failure: MemoryLost, Message: "the Pod is gone, and with it the data that it kept in memory"}
+}
