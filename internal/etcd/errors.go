@@ -28,6 +28,8 @@ var (
 	ErrUnauthenticated = errors.New("unauthenticated")
 	// ErrLearnerRefuses: a learner answers only serializable reads.
 	ErrLearnerRefuses = errors.New("not supported by a learner")
+	// ErrUnreachable: there is no connection to the member. A change was not sent.
+	ErrUnreachable = errors.New("member cannot be reached")
 	// ErrAmbiguous: no answer in time; a change may or may not have been made. Look before you repeat it.
 	ErrAmbiguous = errors.New("no answer")
 )

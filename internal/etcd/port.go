@@ -35,6 +35,7 @@ type Status struct {
 	DBSizeInUse      int64 // bytes
 	DBSizeQuota      int64 // bytes; 0 where the server does not tell
 	Errors           []string
+	Alarms           []Alarm // those that this member knows of; unlike Reader.Alarms they cost nothing to read
 }
 
 // AlarmType is the kind of an alarm.
@@ -46,7 +47,7 @@ const (
 	AlarmCorrupt AlarmType = "CORRUPT"
 )
 
-// Alarm is an alarm that a member has raised.
+// Alarm is an alarm that a member has raised. The member is 0 where etcd cannot tell which one it is.
 type Alarm struct {
 	MemberID uint64
 	Type     AlarmType
@@ -62,7 +63,8 @@ type Reader interface {
 	ReadLocal(ctx context.Context) error
 	// Members reads the member list linearizably.
 	Members(ctx context.Context) (MemberList, error)
-	// Alarms lists the alarms of all members.
+	// Alarms lists the alarms of all members. etcd answers through its log: it takes a quorum and writes an entry, so this
+	// is not for polling.
 	Alarms(ctx context.Context) ([]Alarm, error)
 }
 

@@ -1,0 +1,185 @@
+package etcdtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cozystack/etcd-operator/internal/etcd"
+	"github.com/cozystack/etcd-operator/internal/etcd/etcdfake"
+)
+
+// unknown is the ID of nobody.
+const unknown = 0xbad
+
+func founding(t *testing.T, c *cluster) {
+	names := []string{"a", "b", "c"}
+	c.found(t, names...)
+	want := map[string]uint64{}
+	for _, name := range names {
+		peerURL, _ := c.h.Address(name)
+		want[name] = etcdfake.FounderID(c.token, peerURL)
+	}
+	clusterID := etcdfake.ClusterID(want["a"], want["b"], want["c"])
+	leader, followers := c.roles(t, names...)
+
+	step(t, "nothing can be added before the voters were connected for 5 s", func(t *testing.T) {
+		peerURL, _ := c.h.Address("d")
+		_, err := c.to(t, leader).AddLearner(within(t, patience), peerURL)
+		wantErr(t, "add", err, etcd.ErrUnhealthyCluster)
+	})
+	step(t, "each member lists the same IDs, names and URLs", func(t *testing.T) {
+		for _, from := range names {
+			list := c.list(t, from)
+			if list.ClusterID != clusterID {
+				t.Errorf("%s says cluster %x, want %x", from, list.ClusterID, clusterID)
+			}
+			for _, name := range names {
+				peerURL, clientURL := c.h.Address(name)
+				m := list.Members[slices.IndexFunc(list.Members, func(m etcd.Member) bool { return m.ID == want[name] })]
+				if m.Name != name || m.Learner || !slices.Equal(m.PeerURLs, []string{peerURL}) || !slices.Equal(m.ClientURLs, []string{clientURL}) {
+					t.Errorf("%s lists %+v for %s", from, m, name)
+				}
+			}
+		}
+	})
+	step(t, "each status tells the same IDs, leader and version", func(t *testing.T) {
+		for _, name := range names {
+			s := c.status(t, name)
+			if s.ClusterID != clusterID || s.MemberID != want[name] || s.Leader != want[leader] || s.Version != c.h.Version() {
+				t.Errorf("%s says %+v", name, s)
+			}
+			if s.Learner || s.RaftTerm == 0 || s.RaftIndex == 0 || s.RaftAppliedIndex > s.RaftIndex || len(s.Errors) > 0 {
+				t.Errorf("%s says %+v", name, s)
+			}
+			checkVersionFields(t, c.h.Version(), s)
+		}
+	})
+	step(t, "each member reads, linearizably and locally", func(t *testing.T) {
+		for _, name := range names {
+			wantOK(t, "read", c.to(t, name).Read(within(t, patience)))
+			wantOK(t, "read locally", c.to(t, name).ReadLocal(within(t, patience)))
+		}
+	})
+	step(t, "leadership moves when the leader is asked", func(t *testing.T) {
+		wantErr(t, "ask a follower", c.to(t, followers[0]).MoveLeader(within(t, patience), want[followers[1]]), etcd.ErrNotLeader)
+		wantErr(t, "to nobody", c.to(t, leader).MoveLeader(within(t, patience), unknown), etcd.ErrBadTransferee)
+		wantOK(t, "ask the leader", c.to(t, leader).MoveLeader(within(t, patience), want[followers[0]]))
+		if now, _ := c.roles(t, names...); now != followers[0] {
+			t.Errorf("%s leads, want %s", now, followers[0])
+		}
+	})
+	step(t, "an alarm is in every member's status and list", func(t *testing.T) {
+		c.h.RaiseAlarm(t, "a", etcd.AlarmNoSpace)
+		raised := []etcd.Alarm{{MemberID: want["a"], Type: etcd.AlarmNoSpace}}
+		for _, name := range names {
+			listed, err := c.to(t, name).Alarms(within(t, patience))
+			wantOK(t, "list alarms", err)
+			if known := c.status(t, name).Alarms; !slices.Equal(listed, raised) || !slices.Equal(known, raised) {
+				t.Errorf("%s lists %v and knows %v, want %v", name, listed, known, raised)
+			}
+		}
+	})
+}
+
+func checkVersionFields(t *testing.T, version string, s etcd.Status) {
+	t.Helper()
+	has := differencesOf(version)
+	if (s.DBSizeQuota > 0) != has.quota {
+		t.Errorf("quota is %d on %s", s.DBSizeQuota, version)
+	}
+	if s.StorageVersion != "" && !has.storageVersion {
+		t.Errorf("storage version is %q on %s", s.StorageVersion, version)
+	}
+}
+
+func growing(t *testing.T, c *cluster) {
+	voters := []string{"a", "b", "c"}
+	c.found(t, voters...)
+	leader, followers := c.roles(t, voters...)
+	learnerURL, _ := c.h.Address("d")
+	otherURL, _ := c.h.Address("e")
+	c.h.Pass(healthy)
+	learner := c.add(t, followers[0], "d")
+
+	step(t, "it is listed without a name", func(t *testing.T) {
+		m, listed := c.member(t, leader, "d")
+		if !listed || m.ID != learner.ID || m.Name != "" || len(m.ClientURLs) > 0 || !m.Learner {
+			t.Errorf("got %+v, want learner %x", m, learner.ID)
+		}
+	})
+	for _, via := range []string{leader, followers[0]} {
+		step(t, "what cannot be is refused by "+role(via, leader), func(t *testing.T) {
+			_, err := c.to(t, via).AddLearner(within(t, patience), learnerURL)
+			wantErr(t, "add the same peer URL", err, etcd.ErrPeerURLExists)
+			_, err = c.to(t, via).AddLearner(within(t, patience), otherURL)
+			wantErr(t, "add a second learner", err, etcd.ErrTooManyLearners)
+			wantErr(t, "promote one that never started", c.to(t, via).Promote(within(t, patience), learner.ID), etcd.ErrLearnerNotReady)
+			wantErr(t, "promote a voter", c.to(t, via).Promote(within(t, patience), c.id(t, via, "a")), etcd.ErrNotLearner)
+			wantErr(t, "promote nobody", c.to(t, via).Promote(within(t, patience), unknown), etcd.ErrMemberNotFound)
+			wantErr(t, "remove nobody", c.to(t, via).Remove(within(t, patience), unknown), etcd.ErrMemberNotFound)
+		})
+	}
+	step(t, "it cannot lead", func(t *testing.T) {
+		wantErr(t, "move leader", c.to(t, leader).MoveLeader(within(t, patience), learner.ID), etcd.ErrBadTransferee)
+	})
+	step(t, "it starts only with the members that are listed", func(t *testing.T) {
+		c.start(t, "d", c.initialCluster("a", "b", "c", "d", "e"), true)
+		wantExit(t, c.waitExit(t, "d"), 1, "member count is unequal")
+		c.start(t, "d", c.initialCluster("a", "b", "e", "d"), true)
+		wantExit(t, c.waitExit(t, "d"), 1, "no match found for existing member")
+		c.start(t, "d", c.initialCluster("a", "b", "c", "e"), true)
+		wantExit(t, c.waitExit(t, "d"), 1, "couldn't find local name")
+		c.join(t, "d", voters...)
+	})
+	step(t, "a running learner answers only from its own state", func(t *testing.T) { c.checkLearner(t, "d", learner.ID, otherURL) })
+	step(t, "it is not promoted while it lags", func(t *testing.T) {
+		c.h.Kill(t, "d")
+		c.h.Put(t, leader, 100)
+		for _, via := range []string{leader, followers[0]} {
+			wantErr(t, "promote", c.to(t, via).Promote(within(t, patience), learner.ID), etcd.ErrLearnerNotReady)
+		}
+	})
+	step(t, "it is promoted once it has caught up, also through a follower", func(t *testing.T) {
+		c.restart(t, "d")
+		c.promote(t, followers[0], learner.ID)
+		if m, _ := c.member(t, leader, "d"); m.Learner || m.Name != "d" {
+			t.Errorf("got %+v, want a voter named d", m)
+		}
+		wantErr(t, "promote again", c.to(t, leader).Promote(within(t, patience), learner.ID), etcd.ErrNotLearner)
+		c.waitServing(t, "d")
+		wantOK(t, "read", c.to(t, "d").Read(within(t, patience)))
+	})
+}
+
+func role(name, leader string) string {
+	if name == leader {
+		return "the leader"
+	}
+	return "a follower"
+}
+
+func (c *cluster) checkLearner(t *testing.T, name string, id uint64, otherURL string) {
+	t.Helper()
+	if s := c.status(t, name); !s.Learner || s.MemberID != id || s.ClusterID != c.status(t, "a").ClusterID {
+		t.Errorf("it says %+v", s)
+	}
+	wantOK(t, "read locally", c.to(t, name).ReadLocal(within(t, patience)))
+	wantErr(t, "read", c.to(t, name).Read(within(t, patience)), etcd.ErrLearnerRefuses)
+	_, err := c.to(t, name).Members(within(t, patience))
+	wantErr(t, "list members", err, etcd.ErrLearnerRefuses)
+	_, err = c.to(t, name).Alarms(within(t, patience))
+	wantErr(t, "list alarms", err, etcd.ErrLearnerRefuses)
+	_, err = c.to(t, name).AddLearner(within(t, patience), otherURL)
+	wantErr(t, "add", err, etcd.ErrLearnerRefuses)
+	wantErr(t, "remove", c.to(t, name).Remove(within(t, patience), id), etcd.ErrLearnerRefuses)
+	wantErr(t, "promote", c.to(t, name).Promote(within(t, patience), id), etcd.ErrLearnerRefuses)
+	wantErr(t, "move leader", c.to(t, name).MoveLeader(within(t, patience), id), etcd.ErrLearnerRefuses)
+}
+
+func wantExit(t *testing.T, got etcdfake.Exit, code int, message string) {
+	t.Helper()
+	if got.Code != code || !strings.Contains(got.Message, message) {
+		t.Errorf("got %v, want exit code %d and %q", &got, code, message)
+	}
+}

@@ -1,0 +1,14 @@
+package etcdtest
+
+import "strings"
+
+// differences are what the contract asks for only where a version has it. All else is the same on 3.5, 3.6 and 3.7.
+type differences struct {
+	storageVersion bool // Status tells the version of the storage
+	quota          bool // Status tells the quota
+}
+
+func differencesOf(version string) differences {
+	before36 := strings.HasPrefix(version, "3.5.")
+	return differences{storageVersion: !before36, quota: !before36}
+}
