@@ -20,7 +20,7 @@ import (
 // publish tells what was seen and decided, in status and, when something happened, in an event.
 func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cluster, d plan.Decision, acted error) error {
 	before := s.Cluster.DeepCopy()
-	s.Cluster.Status = status(s, seen, d, r.Now())
+	s.Cluster.Status = statusFrom(s, seen, d, r.Now())
 	r.announce(before, s.Cluster, d, acted)
 	if equality.Semantic.DeepEqual(before.Status, s.Cluster.Status) {
 		return nil
@@ -51,8 +51,8 @@ func (r *Reconciler) announce(before, after *v1alpha2.EtcdCluster, d plan.Decisi
 	}
 }
 
-// status is what there is to tell. It is pure: the recorded facts are kept, everything else follows from what was seen.
-func status(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.Time) v1alpha2.EtcdClusterStatus {
+// statusFrom is what there is to tell. It is pure: the recorded facts are kept, everything else follows from what was seen.
+func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.Time) v1alpha2.EtcdClusterStatus {
 	old := s.Cluster.Status
 	st := *old.DeepCopy()
 	st.ObservedGeneration = s.Cluster.Generation

@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/observe"
+	"github.com/cozystack/etcd-operator/internal/plan"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func voter(name string) plan.Member {
+	return plan.Member{Name: name, ID: 1, Role: plan.Voter, Admitted: true, Recorded: true, Votes: true, Answered: true, Healthy: true, Ready: true}
+}
+
+func well(want int) plan.Cluster {
+	return plan.Cluster{
+		Want: want, ClusterID: 0xc1, Listed: true, OrdinalsRecorded: true, Deadline: 10 * time.Minute,
+		Members: []plan.Member{voter("a"), voter("b"), voter("c")},
+	}
+}
+
+func with(c plan.Cluster, change func(*plan.Cluster)) plan.Cluster {
+	change(&c)
+	return c
+}
+
+// statusOf publishes what was seen, as the reconciler does.
+func statusOf(c plan.Cluster) v1alpha2.EtcdClusterStatus {
+	s := &observe.Scene{Cluster: &v1alpha2.EtcdCluster{ObjectMeta: metav1.ObjectMeta{Name: "demo", Generation: 2}}}
+	return statusFrom(s, c, plan.Next(c), noon)
+}
+
+func TestStatusIsWhatKstatusExpects(t *testing.T) {
+	for claim, tc := range map[string]struct {
+		seen      plan.Cluster
+		want      status.Status
+		ready     metav1.ConditionStatus
+		available metav1.ConditionStatus
+	}{
+		"a cluster as desired is current": {well(3), status.CurrentStatus, metav1.ConditionTrue, metav1.ConditionTrue},
+		"a growing cluster is in progress, and available": {
+			well(5), status.InProgressStatus, metav1.ConditionFalse, metav1.ConditionTrue,
+		},
+		"a paused cluster is current, and not available": {
+			with(well(0), func(c *plan.Cluster) {
+				c.Listed = false
+				for i := range c.Members {
+					c.Members[i] = plan.Member{Name: "x", Role: plan.Voter, Dormant: true, Stopped: true}
+				}
+			}),
+			status.CurrentStatus, metav1.ConditionTrue, metav1.ConditionFalse,
+		},
+		"a forming cluster is in progress": {
+			plan.Cluster{Want: 3, Founders: []string{"a"}, Members: []plan.Member{{Name: "a", Founder: true}}},
+			status.InProgressStatus, metav1.ConditionFalse, metav1.ConditionFalse,
+		},
+		"a cluster that has lost its quorum is in progress: it may come back by itself": {
+			with(well(3), func(c *plan.Cluster) {
+				c.Listed = false
+				for i := range c.Members {
+					c.Members[i].Healthy, c.Members[i].Answered = false, i == 0
+				}
+			}),
+			status.InProgressStatus, metav1.ConditionFalse, metav1.ConditionFalse,
+		},
+		"what only a human can mend has failed": {
+			with(well(3), func(c *plan.Cluster) { c.Taken = []string{"Service demo"} }),
+			status.FailedStatus, metav1.ConditionFalse, metav1.ConditionTrue,
+		},
+		"a member that is not ready keeps the cluster in progress, and available": {
+			with(well(3), func(c *plan.Cluster) { c.Members[2].Healthy, c.Members[2].Ready = false, false }),
+			status.InProgressStatus, metav1.ConditionFalse, metav1.ConditionTrue,
+		},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			st := statusOf(tc.seen)
+			object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha2.EtcdCluster{
+				ObjectMeta: metav1.ObjectMeta{Name: "demo", Generation: 2}, Status: st,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := status.Compute(&unstructured.Unstructured{Object: object})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Status != tc.want {
+				t.Errorf("kstatus says %s (%s), want %s", res.Status, res.Message, tc.want)
+			}
+			if got := meta.FindStatusCondition(st.Conditions, v1alpha2.ConditionReady).Status; got != tc.ready {
+				t.Errorf("Ready is %s, want %s", got, tc.ready)
+			}
+			if got := meta.FindStatusCondition(st.Conditions, v1alpha2.ConditionAvailable); got.Status != tc.available {
+				t.Errorf("Available is %s (%s), want %s", got.Status, got.Reason, tc.available)
+			}
+		})
+	}
+}
+
+func TestAnEvenSizeIsWarnedOf(t *testing.T) {
+	for want, warned := range map[int]bool{0: false, 1: false, 2: true, 3: false, 4: true} {
+		st := statusOf(well(want))
+		if got := meta.IsStatusConditionTrue(st.Conditions, v1alpha2.ConditionEvenSize); got != warned {
+			t.Errorf("%d members: EvenSize is %v", want, got)
+		}
+	}
+}
+
+func TestProgressIsReportedLateAndNotGivenUp(t *testing.T) {
+	stuck := with(well(3), func(c *plan.Cluster) {
+		c.Members[2].Healthy = false
+		c.Idle = c.Deadline
+	})
+	st := statusOf(stuck)
+	progressing := meta.FindStatusCondition(st.Conditions, v1alpha2.ConditionProgressing)
+	if progressing.Status != metav1.ConditionFalse || progressing.Reason != v1alpha2.ReasonDeadlineExceeded {
+		t.Errorf("Progressing is %s/%s", progressing.Status, progressing.Reason)
+	}
+	if meta.IsStatusConditionTrue(st.Conditions, v1alpha2.ConditionStalled) {
+		t.Error("a missed deadline is not Stalled: the operator goes on trying")
+	}
+}
+
+func TestRecordedFactsAreKept(t *testing.T) {
+	s := &observe.Scene{Cluster: &v1alpha2.EtcdCluster{Status: v1alpha2.EtcdClusterStatus{
+		ClusterID: "c1", ClusterToken: "t", InitialMembers: []string{"a"}, LastOrdinal: 7,
+	}}}
+	st := statusFrom(s, plan.Cluster{}, plan.Next(plan.Cluster{}), noon)
+	if st.ClusterID != "c1" || st.ClusterToken != "t" || len(st.InitialMembers) != 1 || st.LastOrdinal != 7 {
+		t.Errorf("lost a recorded fact: %+v", st)
+	}
+}
