@@ -26,6 +26,8 @@ type PartVolume struct {
 	Going  bool // it is being deleted
 	Fresh  bool // it was made for this very EtcdMember, not for an earlier one of the same name
 	Known  bool // it is the volume that the grant was used for, or that is on record
+
+	Labelled bool // it has the labels that it should have
 }
 
 // PartPod is the Pod of a member; the zero value is one that does not exist.
@@ -55,6 +57,7 @@ const (
 	ReopenGrant      PartStep = "ReopenGrant"      // record that the grant may be used once more
 	ReleasePod       PartStep = "ReleasePod"       // take the gate away
 	LabelPod         PartStep = "LabelPod"
+	LabelVolume      PartStep = "LabelVolume"
 	DeletePod        PartStep = "DeletePod"
 	DeleteVolume     PartStep = "DeleteVolume"
 )
@@ -91,6 +94,8 @@ func Realize(p Part) Realization {
 			Failure: NameTaken,
 			Message: "the PersistentVolumeClaim " + p.Volume.Name + " belongs to somebody else: delete or rename it",
 		}
+	case p.Volume.Exists && !p.Volume.Labelled:
+		return Realization{Step: LabelVolume, Message: "the PersistentVolumeClaim's labels differ"}
 	case p.Dormant:
 		return park(p)
 	case p.Pod.Exists:

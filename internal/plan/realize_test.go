@@ -41,6 +41,7 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 			p.Volume = PartVolume{
 				Name: "data-a", Exists: true, Ours: !slices.Contains(a.Vals, "foreign"), Going: slices.Contains(a.Vals, "going"),
 				Fresh: !slices.Contains(a.Vals, "inherited"), Known: !slices.Contains(a.Vals, "unknown"),
+				Labelled: !slices.Contains(a.Vals, "mislabelled"),
 			}
 		case a.Key == "pod":
 			p.Pod = PartPod{
@@ -84,9 +85,9 @@ func partOf(bits int) Part {
 		return bit == 1
 	}
 	return Part{
-		Wanted: next(), Disabled: next(), Memory: next(), Founder: next(), Recorded: next(), Admitted: next(), Dormant: next(),
+		Wanted: next(), Memory: next(), Founder: next(), Recorded: next(), Admitted: next(), Dormant: next(),
 		Confirmed: next(), GrantUsed: next(), NeverStarted: next(),
-		Volume: PartVolume{Exists: next(), Ours: next(), Going: next(), Fresh: next(), Known: next()},
+		Volume: PartVolume{Exists: next(), Ours: next(), Going: next(), Fresh: next(), Known: next(), Labelled: next()},
 		Pod: PartPod{
 			Exists: next(), Ours: next(), Going: next(), Ended: next(), Held: next(), Granted: next(), Charged: next(),
 			OnVolume: next(), Labelled: next(),
@@ -100,7 +101,7 @@ var partClaims = []struct {
 	broken func(Part, Realization) bool
 }{
 	{"nothing is done for a member that is not wanted", func(p Part, r Realization) bool {
-		return (!p.Wanted || p.Disabled) && r != Realization{}
+		return !p.Wanted && r != Realization{}
 	}},
 	{"a failure comes without a step", func(_ Part, r Realization) bool { return r.Failure != "" && r.Step != Rest }},
 	{"a grant is given once", func(p Part, r Realization) bool {
@@ -135,7 +136,9 @@ var partClaims = []struct {
 	{"nobody else's Pod is touched", func(p Part, r Realization) bool {
 		return slices.Contains([]PartStep{DeletePod, LabelPod, ReleasePod, UseGrant}, r.Step) && !p.Pod.Ours
 	}},
-	{"nobody else's volume is touched", func(p Part, r Realization) bool { return r.Step == DeleteVolume && !p.Volume.Ours }},
+	{"nobody else's volume is touched", func(p Part, r Realization) bool {
+		return (r.Step == DeleteVolume || r.Step == LabelVolume) && !p.Volume.Ours
+	}},
 	{"a volume goes last, and only when etcd has let go", func(p Part, r Realization) bool {
 		return r.Step == DeleteVolume && (!p.Confirmed || p.Pod.Exists && p.Pod.Ours)
 	}},
@@ -171,7 +174,7 @@ func (l life) part() Part {
 	return Part{
 		Wanted: true, Admitted: true, Founder: l.founder, Memory: l.memory, Recorded: l.recorded, GrantUsed: l.grantUsed,
 		NeverStarted: l.grantPod != 0 && l.unscheduled == l.grantPod,
-		Volume:       PartVolume{Exists: l.volume != 0, Ours: true, Fresh: true, Known: volume == l.grantVolume},
+		Volume:       PartVolume{Exists: l.volume != 0, Ours: true, Labelled: true, Fresh: true, Known: volume == l.grantVolume},
 		Pod: PartPod{
 			Exists: l.pod != 0, Ours: true, Ended: l.ended, Held: l.held, Granted: l.granted, Labelled: true,
 			Charged: l.grantUsed && l.pod == l.grantPod, OnVolume: l.memory || l.onVolume == l.volume,
@@ -200,7 +203,7 @@ func (l life) operate() life {
 		l.held = false
 	case DeletePod:
 		return l.podGone(true)
-	case Rest, LabelPod, DeleteVolume:
+	case Rest, LabelPod, LabelVolume, DeleteVolume:
 	}
 	return l
 }

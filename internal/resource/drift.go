@@ -37,6 +37,16 @@ func Correct(desired, actual Object) Object {
 	return corrected
 }
 
+// Labelled says whether actual has every label of desired.
+func Labelled(desired, actual metav1.Object) bool {
+	return equality.Semantic.DeepEqual(merge(actual.GetLabels(), desired.GetLabels()), actual.GetLabels())
+}
+
+// Relabel gives actual every label of desired. Annotations stay: that of a volume says whom it was made for.
+func Relabel(desired, actual metav1.Object) {
+	actual.SetLabels(merge(actual.GetLabels(), desired.GetLabels()))
+}
+
 // correctService leaves alone what the API server allots: addresses and IP families.
 func correctService(from, to *corev1.ServiceSpec) {
 	from = from.DeepCopy()

@@ -1,0 +1,109 @@
+package member
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// act makes the one write of this pass, and tells of it.
+func (r *Reconciler) act(ctx context.Context, s *scene, next plan.Realization) error {
+	m := s.member
+	switch next.Step {
+	case plan.Rest:
+		return nil
+	case plan.CreateVolume:
+		return r.create(ctx, m, resource.Claim(m), next)
+	case plan.CreatePod:
+		return r.create(ctx, m, resource.Pod(m, r.podIntent(s, resource.GrantNone)), next)
+	case plan.CreateGrantedPod:
+		return r.create(ctx, m, resource.Pod(m, r.podIntent(s, resource.GrantEmpty)), next)
+	case plan.UseGrant:
+		return r.recordGrant(ctx, m, v1alpha2.StartGrant{
+			State: v1alpha2.GrantUsed, PodUID: string(s.pod.UID), VolumeUID: string(s.volumeUID()),
+		})
+	case plan.ReopenGrant:
+		return r.recordGrant(ctx, m, v1alpha2.StartGrant{State: v1alpha2.GrantOpen})
+	case plan.ReleasePod:
+		return r.patch(ctx, s.pod, func(o client.Object) { resource.Release(o.(*corev1.Pod)) })
+	case plan.LabelPod:
+		wanted := resource.Pod(m, resource.PodIntent{})
+		return r.patch(ctx, s.pod, func(o client.Object) { resource.Relabel(wanted, o) })
+	case plan.LabelVolume:
+		wanted := resource.Claim(m)
+		return r.patch(ctx, s.claim, func(o client.Object) { resource.Relabel(wanted, o) })
+	case plan.DeletePod:
+		return r.delete(ctx, m, s.pod, next)
+	case plan.DeleteVolume:
+		return r.delete(ctx, m, s.claim, next)
+	default:
+		return fmt.Errorf("take step %s: unknown", next.Step)
+	}
+}
+
+func (r *Reconciler) podIntent(s *scene, grant resource.Grant) resource.PodIntent {
+	return resource.PodIntent{
+		OperatorImage:  r.OperatorImage,
+		EtcdRepository: r.EtcdRepository,
+		VolumeUID:      s.volumeUID(),
+		Grant:          grant,
+		Form:           s.cluster.Status.ClusterID == "",
+	}
+}
+
+func (r *Reconciler) create(ctx context.Context, m *v1alpha2.EtcdMember, o client.Object, why plan.Realization) error {
+	if err := r.Client.Create(ctx, o); err != nil {
+		return fmt.Errorf("create %s %s: %w", kind(o), o.GetName(), err)
+	}
+	r.Recorder.Eventf(m, o, corev1.EventTypeNormal, kind(o)+"Created", string(why.Step), "Created %s %s: %s", kind(o), o.GetName(), why.Message)
+	return nil
+}
+
+// delete deletes the very object that was seen, unless it has changed since.
+func (r *Reconciler) delete(ctx context.Context, m *v1alpha2.EtcdMember, o client.Object, why plan.Realization) error {
+	uid, version := o.GetUID(), o.GetResourceVersion()
+	seen := client.Preconditions{UID: &uid, ResourceVersion: &version}
+	if err := r.Client.Delete(ctx, o, seen); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s %s: %w", kind(o), o.GetName(), err)
+	}
+	r.Recorder.Eventf(m, o, corev1.EventTypeNormal, kind(o)+"Deleted", string(why.Step), "Deleted %s %s: %s", kind(o), o.GetName(), why.Message)
+	return nil
+}
+
+// patch changes the object that was seen, unless somebody else has changed it since.
+func (r *Reconciler) patch(ctx context.Context, seen client.Object, change func(client.Object)) error {
+	changed := seen.DeepCopyObject().(client.Object)
+	change(changed)
+	if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(seen, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("patch %s %s: %w", kind(seen), seen.GetName(), err)
+	}
+	return nil
+}
+
+func (r *Reconciler) recordGrant(ctx context.Context, m *v1alpha2.EtcdMember, grant v1alpha2.StartGrant) error {
+	changed := m.DeepCopy()
+	changed.Status.Grant = &grant
+	return r.patchStatus(ctx, m, changed)
+}
+
+// patchStatus writes the difference, unless anybody has changed the member since: the cluster's controller writes here too.
+func (r *Reconciler) patchStatus(ctx context.Context, seen, changed *v1alpha2.EtcdMember) error {
+	if err := r.Client.Status().Patch(ctx, changed, client.MergeFromWithOptions(seen, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("patch status of EtcdMember %s: %w", seen.Name, err)
+	}
+	return nil
+}
+
+func kind(o metav1.Object) string {
+	if _, ok := o.(*corev1.Pod); ok {
+		return "Pod"
+	}
+	return "PersistentVolumeClaim"
+}

@@ -1,0 +1,131 @@
+package member
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// scene is a member as the API server, or the cache, shows it; what is not there is nil.
+type scene struct {
+	member  *v1alpha2.EtcdMember
+	cluster *v1alpha2.EtcdCluster // the one that owns the member, not one that took its name
+	pod     *corev1.Pod
+	claim   *corev1.PersistentVolumeClaim
+}
+
+// look reads a scene. It returns an error that IsNotFound if the member is gone.
+func look(ctx context.Context, from client.Reader, key types.NamespacedName) (*scene, error) {
+	s := &scene{member: &v1alpha2.EtcdMember{}}
+	if err := from.Get(ctx, key, s.member); err != nil {
+		return nil, fmt.Errorf("get EtcdMember: %w", err)
+	}
+	cluster, pod, claim := &v1alpha2.EtcdCluster{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{}
+	for _, o := range []struct {
+		into client.Object
+		name string
+		keep func()
+	}{
+		{cluster, s.member.Spec.ClusterName, func() {
+			if cluster.UID == resource.ClusterUID(s.member) {
+				s.cluster = cluster
+			}
+		}},
+		{pod, s.member.Name, func() { s.pod = pod }},
+		{claim, resource.ClaimName(s.member.Name), func() { s.claim = claim }},
+	} {
+		err := from.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: o.name}, o.into)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("get %T %s: %w", o.into, o.name, err)
+		}
+		o.keep()
+	}
+	return s, nil
+}
+
+// part is what the planner knows of a scene. neverStarted says that the Pod that used the grant went unscheduled.
+func (s *scene) part(neverStarted bool) plan.Part {
+	m := s.member
+	p := plan.Part{
+		Wanted:       s.cluster != nil && s.cluster.DeletionTimestamp.IsZero() && m.DeletionTimestamp.IsZero(),
+		Disabled:     s.cluster != nil && s.cluster.Annotations[v1alpha2.AnnotationReconcile] == v1alpha2.ReconcileDisabled,
+		Memory:       s.inMemory(),
+		Founder:      m.Spec.Bootstrap,
+		Recorded:     m.Status.Incarnation != nil,
+		Admitted:     m.Spec.InitialCluster != "",
+		Dormant:      m.Spec.Dormant,
+		Confirmed:    m.Spec.Removal != nil && m.Spec.Removal.Confirmed,
+		GrantUsed:    s.grantUsed(),
+		NeverStarted: neverStarted,
+		Volume:       plan.PartVolume{Name: resource.ClaimName(m.Name)},
+		Pod:          plan.PartPod{Name: m.Name},
+	}
+	if c := s.claim; c != nil && !p.Memory {
+		p.Volume.Exists = true
+		p.Volume.Ours = s.ownsClaim()
+		p.Volume.Going = !c.DeletionTimestamp.IsZero()
+		p.Volume.Fresh = c.Annotations[v1alpha2.AnnotationMemberUID] == string(m.UID)
+		p.Volume.Known = string(c.UID) == s.knownVolume()
+		p.Volume.Labelled = resource.Labelled(resource.Claim(m), c)
+	}
+	if pod := s.pod; pod != nil {
+		p.Pod.Exists = true
+		p.Pod.Ours = s.ownsPod()
+		p.Pod.Going = !pod.DeletionTimestamp.IsZero()
+		p.Pod.Ended = pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+		p.Pod.Held = resource.Held(pod)
+		p.Pod.Granted = resource.HoldsGrant(pod)
+		p.Pod.Charged = p.GrantUsed && m.Status.Grant.PodUID == string(pod.UID)
+		p.Pod.OnVolume = p.Memory || s.claim != nil && resource.StartsOn(pod, s.claim.UID)
+		p.Pod.Labelled = resource.Labelled(resource.Pod(m, resource.PodIntent{}), pod)
+	}
+	return p
+}
+
+func (s *scene) inMemory() bool { return s.member.Spec.Storage.Medium == v1alpha2.StorageMediumMemory }
+
+func (s *scene) grantUsed() bool {
+	grant := s.member.Status.Grant
+	return grant != nil && grant.State == v1alpha2.GrantUsed
+}
+
+// knownVolume is the UID of the volume that holds the member's vote, or may hold it.
+func (s *scene) knownVolume() string {
+	switch {
+	case s.member.Status.Incarnation != nil:
+		return s.member.Status.Incarnation.VolumeUID
+	case s.grantUsed():
+		return s.member.Status.Grant.VolumeUID
+	default:
+		return ""
+	}
+}
+
+// volumeUID is the UID of the member's volume, empty if it has none.
+func (s *scene) volumeUID() types.UID {
+	switch {
+	case s.inMemory() && s.ownsPod():
+		return s.pod.UID
+	case !s.inMemory() && s.ownsClaim():
+		return s.claim.UID
+	default:
+		return ""
+	}
+}
+
+func (s *scene) ownsPod() bool { return s.pod != nil && resource.ControlledBy(s.pod, s.member.UID) }
+
+func (s *scene) ownsClaim() bool {
+	return s.claim != nil && resource.ControlledBy(s.claim, resource.ClusterUID(s.member))
+}

@@ -1,0 +1,77 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cozystack/etcd-operator/internal/plan"
+)
+
+// Reconciler takes one step for one member per pass; a crash between two passes is only a pass not yet taken.
+type Reconciler struct {
+	Client   client.Client
+	Live     client.Reader // reads past the cache
+	Recorder events.EventRecorder
+	Now      func() time.Time
+
+	OperatorImage  string // holds the launcher as /etcd-launcher
+	EtcdRepository string // image of etcd without its tag
+
+	stillborn stillborn
+}
+
+// +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdclusters,verbs=get;list;watch
+// +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdclusters/finalizers;etcdmembers/finalizers,verbs=update
+// +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdmembers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdmembers/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile observes, decides, takes at most one step, and reports when there is none to take. Nothing is done and no failure
+// is reported on the word of the cache alone: it may be behind, and it does not show what lacks the operator's labels.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	seen, next, err := r.decide(ctx, r.Client, req)
+	if err == nil && (next.Step != plan.Rest || next.Failure != "") {
+		seen, next, err = r.decide(ctx, r.Live, req)
+	}
+	if apierrors.IsNotFound(err) {
+		r.stillborn.forget(req.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	acted := r.act(ctx, seen, next)
+	if next.Step != plan.Rest {
+		log.FromContext(ctx).Info(next.Message, "step", next.Step, "error", acted)
+	}
+	if next.Step == plan.Rest || acted != nil {
+		acted = errors.Join(acted, r.publish(ctx, seen, next, acted))
+	}
+	return settle(acted)
+}
+
+func (r *Reconciler) decide(ctx context.Context, from client.Reader, req reconcile.Request) (*scene, plan.Realization, error) {
+	s, err := look(ctx, from, req.NamespacedName)
+	if err != nil {
+		return nil, plan.Realization{}, fmt.Errorf("observe: %w", err)
+	}
+	neverStarted := s.grantUsed() && r.stillborn.knows(req.NamespacedName, s.member.Status.Grant.PodUID)
+	return s, plan.Realize(s.part(neverStarted)), nil
+}
+
+// settle takes a write that came second for what it is: not an error, but a reason to look again.
+func settle(err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: plan.Settle}, nil
+	}
+	return reconcile.Result{}, err
+}

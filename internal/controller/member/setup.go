@@ -1,0 +1,122 @@
+package member
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// SetupWithManager watches EtcdMembers, their Pods and volumes, and the annotation that switches their cluster off. workers
+// members are looked at side by side.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("member").
+		For(&v1alpha2.EtcdMember{}).
+		Watches(&corev1.Pod{}, r.podHandler()).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(memberOf)).
+		Watches(&v1alpha2.EtcdCluster{}, handler.EnqueueRequestsFromMapFunc(r.membersOf),
+			builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up member controller: %w", err)
+	}
+	return nil
+}
+
+// memberOf names the member whose label o carries.
+func memberOf(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetLabels()[v1alpha2.LabelMember]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+func (r *Reconciler) membersOf(ctx context.Context, cluster client.Object) []reconcile.Request {
+	var members v1alpha2.EtcdMemberList
+	err := r.Client.List(ctx, &members, client.InNamespace(cluster.GetNamespace()),
+		client.MatchingLabels{v1alpha2.LabelClusterUID: string(cluster.GetUID())})
+	if err != nil {
+		return nil // the cache is not there yet: it will show every member anyway
+	}
+	requests := make([]reconcile.Request, len(members.Items))
+	for i := range members.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&members.Items[i])
+	}
+	return requests
+}
+
+// podHandler notes Pods that go unscheduled before it wakes their members.
+func (r *Reconciler) podHandler() handler.EventHandler {
+	enqueue := func(o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		if pod, ok := o.(*corev1.Pod); ok {
+			r.stillborn.note(pod)
+		}
+		for _, request := range memberOf(context.Background(), o) {
+			q.Add(request)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(e.Object, q)
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(e.ObjectNew, q)
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(e.Object, q)
+		},
+	}
+}
+
+// stillborn remembers, for each member, the last Pod that was deleted before it was scheduled. It is lost with the process,
+// and then a grant that such a Pod held stays used: the safe side.
+type stillborn struct {
+	mu   sync.Mutex
+	pods map[types.NamespacedName]types.UID
+}
+
+// note looks at a Pod as it was seen last. One that is being deleted is never scheduled, so what counts is that mark and the
+// missing node, not that the Pod is gone: a cache that selects by labels loses a Pod whose label is taken away, too.
+func (s *stillborn) note(pod *corev1.Pod) {
+	if pod.DeletionTimestamp == nil || pod.Spec.NodeName != "" || !resource.HoldsGrant(pod) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pods == nil {
+		s.pods = map[types.NamespacedName]types.UID{}
+	}
+	s.pods[client.ObjectKeyFromObject(pod)] = pod.UID
+}
+
+// knows says whether the Pod with this UID went before it was scheduled.
+func (s *stillborn) knows(member types.NamespacedName, pod string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	uid, found := s.pods[member]
+	return found && string(uid) == pod
+}
+
+// forget drops what is remembered of a member that is gone.
+func (s *stillborn) forget(member types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pods, member)
+}
