@@ -1,0 +1,96 @@
+package bed
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Namespace makes a namespace that admits only Pods of the "restricted" standard. When the test ends it is deleted with all
+// that is in it; if the test failed, what can explain that is recorded before.
+func (b *Bed) Namespace(t testing.TB) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "e2e-",
+		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+		Annotations:  map[string]string{"test": t.Name()},
+	}}
+	if err := b.Create(t.Context(), ns); err != nil {
+		t.Fatalf("create namespace: %v", err)
+	}
+	t.Logf("namespace %s", ns.Name)
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.record(t, ns.Name)
+		}
+		if err := b.remove(ns); err != nil {
+			t.Errorf("delete namespace %s: %v", ns.Name, err)
+		}
+	})
+	return ns.Name
+}
+
+// remove deletes o and waits until it is gone.
+func (b *Bed) remove(o client.Object) error {
+	// Not the test's context: that one has ended when this runs.
+	ctx := context.Background()
+	if err := b.Delete(ctx, o); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	return wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, 90*time.Second, true, func(ctx context.Context) (bool, error) {
+		err := b.Get(ctx, client.ObjectKeyFromObject(o), o)
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
+}
+
+// record writes what can explain a failure to .testbed/logs/e2e/<test>/.
+func (b *Bed) record(t testing.TB, namespace string) {
+	dir := filepath.Join(b.home, "logs", "e2e", strings.ReplaceAll(t.Name(), "/", "_"), namespace)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Logf("record nothing: %v", err)
+		return
+	}
+	t.Logf("recording objects and logs to %s", dir)
+	save := func(name string, args ...string) {
+		out, err := b.Kubectl(t, args...)
+		if err != nil {
+			out += fmt.Sprintf("\n%v\n", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(out), 0o600); err != nil {
+			t.Logf("record %s: %v", name, err)
+		}
+	}
+	in := "--namespace=" + namespace
+	save("overview.txt", "get", "etcd,etcdmembers,pods,pvc,svc,pdb", "-o", "wide", in)
+	save("etcd.yaml", "get", "etcd,etcdmembers", "-o", "yaml", in)
+	save("objects.yaml", "get", "pods,pvc,svc,endpointslices,pdb", "-o", "yaml", in)
+	save("events.txt", "get", "events.events.k8s.io", "--sort-by=.metadata.creationTimestamp", "-o",
+		"custom-columns=TIME:.metadata.creationTimestamp,SINCE:.eventTime,KIND:.regarding.kind,NAME:.regarding.name,REASON:.reason,NOTE:.note", in)
+	var pods corev1.PodList
+	if err := b.List(context.Background(), &pods, client.InNamespace(namespace)); err != nil {
+		t.Logf("record logs of Pods: %v", err)
+	}
+	for _, p := range pods.Items {
+		save(p.Name+".log", "logs", p.Name, "--all-containers", "--tail=300", in)
+		save(p.Name+".previous.log", "logs", p.Name, "-c", "etcd", "--previous", "--tail=100", in)
+	}
+	save("operator.log", "logs", "--selector="+operatorLabel+"="+operatorName, "--all-namespaces=false", "--namespace="+b.operatorNamespace(), "--prefix", "--tail=3000")
+}
+
+func (b *Bed) operatorNamespace() string {
+	pods, err := b.OperatorPods(context.Background())
+	if err != nil || len(pods) == 0 {
+		return "etcd-operator-system"
+	}
+	return pods[0].Namespace
+}

@@ -1,0 +1,110 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/test/e2e/bed"
+)
+
+// The operator is killed without warning, again and again, while a cluster goes through its life. Tests that run at the same
+// time live with it too: nothing in them may depend on one operator that stays.
+func TestOperatorMayDieAtAnyTime(t *testing.T) {
+	t.Parallel()
+	kills := killAtRandom(t)
+	c := newCluster(t)
+	c.awaitReady(3)
+	load := c.write()
+	founders := c.identity()
+
+	c.scale(5)
+	c.awaitReady(5)
+	c.verify(load)
+
+	c.scale(0)
+	c.awaitCondition(v1alpha2.ConditionReady, "True Paused")
+	c.Expect(c.pods()).To(gomega.BeEmpty())
+	c.scale(5)
+	c.awaitReady(5)
+
+	c.scale(3)
+	c.awaitReady(3)
+	c.verify(load)
+
+	victim := follower(c)
+	before := c.identity()
+	c.deletePod(victim, true)
+	c.awaitReady(3)
+	c.Expect(c.identity()).To(gomega.Equal(before))
+	c.Expect(before.ClusterID).To(gomega.Equal(founders.ClusterID))
+
+	if n := kills(); n < 10 {
+		t.Errorf("the operator was killed %d times: too few to tell anything", n)
+	}
+	c.settle(load)
+}
+
+func TestMemoryMemberIsReplacedByAnOperatorThatDies(t *testing.T) {
+	t.Parallel()
+	kills := killAtRandom(t)
+	c := newCluster(t, memory)
+	c.awaitReady(3)
+	load := c.write()
+	for range 2 {
+		victim := c.leader()
+		c.deletePod(victim, false)
+		c.await(victim+" is replaced", func(g gomega.Gomega) { g.Expect(c.memberNames()).NotTo(gomega.ContainElement(victim)) })
+		c.awaitReady(3)
+	}
+	kills()
+	c.settle(load)
+}
+
+// killAtRandom kills the leading operator at random times until the function that it returns is called, which tells how often.
+func killAtRandom(t *testing.T) (stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var (
+		running sync.WaitGroup
+		killed  int
+		source  = random(t)
+	)
+	running.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(between(source, 200*time.Millisecond, 5*time.Second)):
+			}
+			name, err := testbed.KillOperator(ctx)
+			switch {
+			case err == nil:
+				killed++
+				t.Logf("%s: killed %s", time.Now().Format("15:04:05.000"), name)
+			case errors.Is(err, bed.ErrNoLeader) || ctx.Err() != nil:
+			default:
+				t.Logf("%s: killed nobody: %v", time.Now().Format("15:04:05.000"), err)
+			}
+		}
+	})
+	stop = sync.OnceValue(func() int {
+		cancel()
+		running.Wait()
+		return killed
+	})
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+func between(source *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(source.Int64N(int64(most-least)))
+}

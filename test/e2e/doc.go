@@ -1,0 +1,8 @@
+// Package e2e claims what the operator does for people on a real Kubernetes with real etcd: the testbed.
+//
+//	make testbed-up deploy e2e
+//	go test -tags e2e -count=1 -parallel 4 -run TestScale ./test/e2e/
+//
+// E2E_SEED replays the random times of an earlier run, E2E_FULL=1 adds the other minors of etcd, KUBECONFIG names another cluster
+// than the testbed. What explains a failure is in .testbed/logs/e2e/<test>/.
+package e2e
