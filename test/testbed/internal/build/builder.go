@@ -55,7 +55,7 @@ func (b Builder) Build(ctx context.Context, t Target, stamp string) error {
 	if err != nil {
 		return fmt.Errorf("create build folder: %w", err)
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	if err := b.compile(ctx, t, tmp); err != nil {
 		return err
 	}

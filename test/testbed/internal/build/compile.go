@@ -31,10 +31,8 @@ type counter struct {
 func (c *counter) status() string {
 	n, total := c.compiled.Load(), c.total.Load()
 	switch {
-	case n > 0 && total > 0:
+	case total > 0:
 		return fmt.Sprintf("compiled %d packages of at most %d (%d %%)", n, total, min(100, n*100/total))
-	case n > 0:
-		return fmt.Sprintf("compiled %d packages", n)
 	case c.downloaded.Load() > 0:
 		return fmt.Sprintf("downloaded %d modules", c.downloaded.Load())
 	}
@@ -47,7 +45,7 @@ func (c *counter) follow(r io.Reader) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		fmt.Fprintln(c.log, line)
+		_, _ = fmt.Fprintln(c.log, line)
 		switch {
 		case strings.HasPrefix(line, "go: downloading "):
 			c.downloaded.Add(1)
@@ -64,7 +62,7 @@ func (b Builder) compile(ctx context.Context, t Target, out string) error {
 	if err != nil {
 		return fmt.Errorf("create build log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	c := &counter{log: log}
 	programs := make([]string, 0, len(t.Programs)+len(t.Links))
 	for _, p := range t.Programs {

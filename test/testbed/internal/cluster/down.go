@@ -17,8 +17,9 @@ import (
 	"github.com/cozystack/etcd-operator/test/testbed/internal/process"
 )
 
-// grace is how long a program of the control plane may take to end; then it is killed.
-const grace = 4 * time.Second
+// grace is how long a program may take to end before it is killed. Only etcd has something to lose; the API
+// server would wait for its last watcher.
+const grace = time.Second
 
 // Down stops the testbed of this folder; with wipe it also removes its state and volumes.
 func (c *Cluster) Down(ctx context.Context, wipe bool) error {

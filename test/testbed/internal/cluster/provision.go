@@ -66,16 +66,8 @@ func (c *Cluster) Build(ctx context.Context, wanted []string) error {
 
 // writeImage makes the image of a target if the target has one and a program is newer than it.
 func (c *Cluster) writeImage(t build.Target) error {
-	i := image.Image{}
-	switch {
-	case t.Name == "pause":
-		i = image.Image{Tag: "localhost/pause:1", Entrypoint: []string{"/pause"}, Files: []image.File{{Source: c.Layout.Bin("pause"), Path: "/pause"}}}
-	case strings.HasPrefix(t.Name, "etcd-"):
-		i = image.Image{Tag: "localhost/etcd:v" + strings.TrimPrefix(t.Name, "etcd-"), Entrypoint: []string{"/usr/local/bin/etcd"}}
-		for _, p := range t.Programs {
-			i.Files = append(i.Files, image.File{Source: c.Layout.Bin(t.Out, p), Path: "/usr/local/bin/" + p})
-		}
-	default:
+	i, ok := c.imageOf(t)
+	if !ok {
 		return nil
 	}
 	file := c.Layout.Images(image.FileName(i.Tag))
@@ -86,6 +78,23 @@ func (c *Cluster) writeImage(t build.Target) error {
 		return fmt.Errorf("create image folder: %w", err)
 	}
 	return i.Write(file)
+}
+
+// imageOf describes the image of a target.
+func (c *Cluster) imageOf(t build.Target) (image.Image, bool) {
+	version, isEtcd := strings.CutPrefix(t.Name, "etcd-")
+	switch {
+	case t.Name == "pause":
+		files := []image.File{{Source: c.Layout.Bin("pause"), Path: "/pause"}}
+		return image.Image{Tag: "localhost/pause:1", Entrypoint: []string{"/pause"}, Files: files}, true
+	case isEtcd:
+		i := image.Image{Tag: "localhost/etcd:v" + version, Entrypoint: []string{"/usr/local/bin/etcd"}}
+		for _, p := range t.Programs {
+			i.Files = append(i.Files, image.File{Source: c.Layout.Bin(t.Out, p), Path: "/usr/local/bin/" + p})
+		}
+		return i, true
+	}
+	return image.Image{}, false
 }
 
 // newer says whether a file is newer than all the sources of an image.
@@ -170,7 +179,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	tmp := to + ".tmp"
 	dst, err := os.Create(tmp)
 	if err != nil {

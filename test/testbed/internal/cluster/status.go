@@ -113,22 +113,26 @@ func (c *Cluster) nodeStatus(ctx context.Context, n int, owned bool, states map[
 // Write prints the status as tables.
 func (s Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "COMPONENT\tSTATE\tPID")
+	// An error of a row comes back from Flush.
+	row := func(cells ...string) { _, _ = io.WriteString(t, strings.Join(cells, "\t")+"\n") }
+	row("COMPONENT", "STATE", "PID")
 	for _, p := range s.Components {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", p.Name, word(p.Running, "running", "stopped"), number(p.PID))
+		row(p.Name, word(p.Running, "running", "stopped"), number(p.PID))
 	}
-	fmt.Fprintln(t, "\nNODE\tSTATE\tREADY\tNETWORK\tADDRESS\tVERSION\tPID")
+	row()
+	row("NODE", "STATE", "READY", "NETWORK", "ADDRESS", "VERSION", "PID")
 	for _, n := range s.Nodes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, word(n.Running, "running", "stopped"),
-			word(n.Ready, "yes", "no"), word(n.Partitioned, "cut off", "connected"), n.IP, n.Version, number(n.PID))
+		row(n.Name, word(n.Running, "running", "stopped"), word(n.Ready, "yes", "no"),
+			word(n.Partitioned, "cut off", "connected"), n.IP, n.Version, number(n.PID))
 	}
-	fmt.Fprintf(t, "\nimages:\t%s\n", strings.Join(s.Images, " "))
-	fmt.Fprintf(t, "etcd:\t%s\n", strings.Join(s.Etcd, " "))
-	fmt.Fprintf(t, "kubeconfig:\t%s\n", s.Kubeconfig)
+	row()
+	row("images:", strings.Join(s.Images, " "))
+	row("etcd:", strings.Join(s.Etcd, " "))
+	row("kubeconfig:", s.Kubeconfig)
 	if s.Owner != "" && s.Owner != s.Dir {
-		fmt.Fprintf(t, "note:\tthe testbed of %s runs on this machine\n", s.Owner)
+		row("note:", "the testbed of "+s.Owner+" runs on this machine")
 	}
-	fmt.Fprintf(t, "testbed:\t%s\n", word(s.Up, "up", "not up"))
+	row("testbed:", word(s.Up, "up", "not up"))
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print status: %w", err)
 	}

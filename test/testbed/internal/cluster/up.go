@@ -115,7 +115,7 @@ func (c *Cluster) start(ctx context.Context, nodes int) error {
 		return err
 	}
 	ready := &counted{total: nodes}
-	step = c.Out.Step(fmt.Sprintf("waiting for %d nodes", nodes), ready.String)
+	step = c.Out.Step(fmt.Sprintf("waiting for %d nodes and their images", nodes), ready.String)
 	err = c.awaitNodes(ctx, nodes, ready)
 	step.Done(err)
 	return err
@@ -131,7 +131,7 @@ func (c *Cluster) installTools(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	step := c.Out.Step(fmt.Sprintf("installing Debian packages %v", missing), nil)
 	err = machine.Install(ctx, missing, log)
 	step.Done(err)

@@ -12,6 +12,11 @@ import (
 	"github.com/cozystack/etcd-operator/test/testbed/internal/network"
 )
 
+const upMessage = `testbed is up after %.1f s (Kubernetes %s). Use it with
+  export KUBECONFIG=%s PATH=%s:$PATH
+  kubectl get nodes
+`
+
 func newUp(o *options) *cobra.Command {
 	var want cluster.UpOptions
 	cmd := &cobra.Command{
@@ -34,9 +39,9 @@ func newUp(o *options) *cobra.Command {
 			if err := c.Up(cmd.Context(), want); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "testbed is up after %.1f s (Kubernetes %s). Use it with\n  export KUBECONFIG=%s PATH=%s:$PATH\n  kubectl get nodes\n",
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), upMessage,
 				c.Out.Elapsed().Seconds(), build.KubeVersion, c.Layout.Kubeconfig(), c.Layout.Bin())
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().IntVar(&want.Nodes, "nodes", 0, fmt.Sprintf("number of nodes (default: as last time, else %d)", cluster.DefaultNodes))

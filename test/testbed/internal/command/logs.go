@@ -54,7 +54,9 @@ func listLogs(cmd *cobra.Command, dir string) error {
 		return fmt.Errorf("list logs: %w", err)
 	}
 	for _, f := range files {
-		fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSuffix(filepath.Base(f), ".log"))
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSuffix(filepath.Base(f), ".log")); err != nil {
+			return fmt.Errorf("print logs: %w", err)
+		}
 	}
 	return nil
 }

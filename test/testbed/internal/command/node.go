@@ -52,7 +52,7 @@ func newHeal(o *options) *cobra.Command {
 }
 
 func newNodeExec(o *options) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "node-exec NODE -- COMMAND...", Short: "Run a command inside a node", Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := needRoot(); err != nil {
@@ -69,6 +69,9 @@ func newNodeExec(o *options) *cobra.Command {
 			return node.Exec(id, args[1:])
 		},
 	}
+	// The flags after the node's name are the command's.
+	cmd.Flags().SetInterspersed(false)
+	return cmd
 }
 
 func newNodeInit() *cobra.Command {

@@ -44,7 +44,8 @@ func NewClient(l layout.Layout) (*Client, error) {
 	if !pool.AppendCertsFromPEM(ca) {
 		return nil, errors.New("load the authority: it has no certificate")
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, MinVersion: tls.VersionTLS12}}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, MinVersion: tls.VersionTLS12}
+	transport := &http.Transport{TLSClientConfig: config}
 	return &Client{http: &http.Client{Transport: transport, Timeout: 5 * time.Second}}, nil
 }
 
@@ -57,7 +58,7 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the API server's answer: %w", err)

@@ -54,7 +54,7 @@ func (l *layer) file(f File) error {
 	if err != nil {
 		return fmt.Errorf("open source: %w", err)
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	info, err := src.Stat()
 	if err != nil {
 		return fmt.Errorf("look at source: %w", err)

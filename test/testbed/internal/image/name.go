@@ -26,7 +26,7 @@ func Tag(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open image archive: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	tr := tar.NewReader(f)
 	for {
 		h, err := tr.Next()

@@ -4,16 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 )
 
-// run runs an ip, nft or nsenter command and puts what it said into the error.
-func run(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+// ip runs an ip command and puts what it said into the error.
+func ip(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("run %s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("run ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }
@@ -26,15 +27,19 @@ func linkExists(name string) bool {
 // Up makes the host bridge; it is a no-op when it is there.
 func Up(ctx context.Context) error {
 	if !linkExists(Bridge) {
-		if err := run(ctx, "ip", "link", "add", Bridge, "type", "bridge"); err != nil {
+		if err := ip(ctx, "link", "add", Bridge, "type", "bridge"); err != nil {
 			return fmt.Errorf("create bridge: %w", err)
 		}
 	}
-	if err := run(ctx, "ip", "addr", "replace", HostIP+"/24", "dev", Bridge); err != nil {
+	if err := ip(ctx, "addr", "replace", HostIP+"/24", "dev", Bridge); err != nil {
 		return fmt.Errorf("give the bridge its address: %w", err)
 	}
-	if err := run(ctx, "ip", "link", "set", Bridge, "up"); err != nil {
+	if err := ip(ctx, "link", "set", Bridge, "up"); err != nil {
 		return fmt.Errorf("set bridge up: %w", err)
+	}
+	// Whatever else this machine forwards: what comes from the nodes stays here.
+	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+Bridge+"/forwarding", []byte("0"), 0o644); err != nil {
+		return fmt.Errorf("switch forwarding off: %w", err)
 	}
 	return nil
 }
@@ -52,7 +57,7 @@ func Down(ctx context.Context) error {
 	if !linkExists(Bridge) {
 		return nil
 	}
-	if err := run(ctx, "ip", "link", "del", Bridge); err != nil {
+	if err := ip(ctx, "link", "del", Bridge); err != nil {
 		return fmt.Errorf("remove bridge: %w", err)
 	}
 	return nil
@@ -69,7 +74,7 @@ func Connect(ctx context.Context, n, pid int) error {
 		{"route", "replace", NodePodNet(n), "via", NodeIP(n)},
 	}
 	for _, s := range steps {
-		if err := run(ctx, "ip", s...); err != nil {
+		if err := ip(ctx, s...); err != nil {
 			return fmt.Errorf("connect node %d: %w", n, err)
 		}
 	}
@@ -81,7 +86,7 @@ func Disconnect(ctx context.Context, n int) error {
 	if !linkExists(veth(n)) {
 		return nil
 	}
-	if err := run(ctx, "ip", "link", "del", veth(n)); err != nil && linkExists(veth(n)) {
+	if err := ip(ctx, "link", "del", veth(n)); err != nil && linkExists(veth(n)) {
 		return fmt.Errorf("disconnect node %d: %w", n, err)
 	}
 	return nil
@@ -89,7 +94,7 @@ func Disconnect(ctx context.Context, n int) error {
 
 // RouteServices sends the host's traffic to Service addresses through a node: its kube-proxy translates it.
 func RouteServices(ctx context.Context, n int) error {
-	if err := run(ctx, "ip", "route", "replace", ServiceNet, "via", NodeIP(n)); err != nil {
+	if err := ip(ctx, "route", "replace", ServiceNet, "via", NodeIP(n)); err != nil {
 		return fmt.Errorf("route Services through node %d: %w", n, err)
 	}
 	return nil

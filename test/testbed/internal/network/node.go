@@ -28,7 +28,7 @@ func ConfigureNode(ctx context.Context, n int) error {
 		}
 	}
 	for _, s := range steps {
-		if err := run(ctx, "ip", s...); err != nil {
+		if err := ip(ctx, s...); err != nil {
 			return fmt.Errorf("configure network: %w", err)
 		}
 	}

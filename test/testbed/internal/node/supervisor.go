@@ -57,12 +57,12 @@ func (s *supervisor) start(logFile string, argv ...string) (<-chan syscall.WaitS
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, fmt.Errorf("open null device: %w", err)
 	}
-	defer null.Close()
+	defer func() { _ = null.Close() }()
 	// The lock makes the wait loop see the entry even if the program ends at once.
 	s.mu.Lock()
 	defer s.mu.Unlock()

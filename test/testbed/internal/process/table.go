@@ -40,7 +40,7 @@ func (t Table) Start(p Program) (started bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("open log of %s: %w", p.Name, err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(p.Path, p.Args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(append(os.Environ(), p.Env...), Mark+"="+p.Owner)

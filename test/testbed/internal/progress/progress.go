@@ -93,7 +93,7 @@ func (p *Printer) Elapsed() time.Duration { return time.Since(p.start) }
 func (p *Printer) print(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, format+"\n", args...)
+	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
 }
 
 func seconds(since time.Time) string {
