@@ -171,9 +171,9 @@ func quorumAfterPromotion(c Cluster, _ Member) string {
 	return ""
 }
 
-// MayOpen answers whether the client Service may be made: only when the cluster ID and the incarnations of a majority
-// are recorded, so that no write is acknowledged by a voter that could still be mistaken for a new one.
+// MayOpen answers whether the client Service may be made: only when the cluster ID and the incarnations of a majority of
+// its voters are recorded, so that no write is acknowledged by a voter that could still be mistaken for a new one.
 func MayOpen(c Cluster) bool {
-	n := max(len(c.Founders), c.Voters())
-	return c.formed() && c.count(func(m Member) bool { return m.Recorded && m.Votes }) >= quorum.Size(n)
+	onRecord := c.count(func(m Member) bool { return isVoter(m) && m.Recorded && m.Votes })
+	return c.formed() && c.Listed && onRecord >= quorum.Size(c.Voters())
 }

@@ -22,8 +22,11 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 	}
 	if no := MayPromote(c, m); !no.None() {
 		reason := "LearnerCatchingUp"
-		if !m.Answered {
+		switch {
+		case !m.Answered:
 			reason = "LearnerStarting"
+		case m.CaughtUp:
+			reason = "PromotionRefused"
 		}
 		return hold(reason, fmt.Sprintf("not promoting %s: %s%s", m.Name, no, troubles([]Member{m})), no, soon)
 	}

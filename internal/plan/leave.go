@@ -48,9 +48,10 @@ func successor(c Cluster, m Member) (Member, bool) {
 	return c.first(func(o Member) bool { return isHealthyVoter(o) && o.Name != m.Name })
 }
 
+// awaitRemoval does not hold up the successor of the last voter, which may go only when there is another.
 func awaitRemoval(c Cluster) (Decision, bool) {
 	m, ok := c.first(func(m Member) bool { return m.Leaving && m.Role != Unlisted })
-	if !ok {
+	if !ok || c.Voters() == 1 {
 		return silent()
 	}
 	no := MayRemove(c, m)

@@ -43,7 +43,7 @@ var rules = []rule{
 	{"replace-lost", "A member whose data cannot come back is marked as leaving.", replaceLost},
 	{"shrink", "With more members than wanted, the one that is missed least is marked as leaving.", shrink},
 	{"join", "A new member is listed as a learner, admitted, started, caught up and promoted.", join},
-	{"await-removal", "Nothing new begins while a removal is refused.", awaitRemoval},
+	{"await-removal", "Nothing new begins while a removal is refused, except that the last voter is given a successor.", awaitRemoval},
 	{"grow", "With fewer members than wanted, one more is created.", grow},
 	{"await-departure", "Pods and volumes of removed members have to go.", awaitDeparture},
 	{"await-health", "Every member has to be healthy and ready.", awaitHealth},

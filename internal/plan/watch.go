@@ -23,7 +23,7 @@ func noMemberList(c Cluster) (Decision, bool) {
 		return stuck("QuorumLost", message+"; the data was in memory and is gone: delete the EtcdCluster and create it again")
 	case starting >= need && !c.overdue():
 		return wait("Starting", message, soon)
-	case answering == 0:
+	case c.count(func(m Member) bool { return m.Answered }) == 0:
 		return wait("ClusterUnreachable", message, retry)
 	}
 	return wait("QuorumLost", message, retry)
