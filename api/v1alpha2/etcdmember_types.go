@@ -75,9 +75,13 @@ type EtcdMemberSpec struct {
 	InitialCluster string `json:"initialCluster,omitempty"`
 
 	// ClusterToken is etcd's --initial-cluster-token, and part of the marker that ties a volume to its member.
+	//
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clusterToken is immutable"
 	ClusterToken string `json:"clusterToken"`
 
 	// PeerURL is the address under which the other members reach this one. It is never used by another member.
+	//
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="peerURL is immutable"
 	PeerURL string `json:"peerURL"`
 
 	// Replicas is always 1; it is there for the scale subresource.
@@ -105,6 +109,8 @@ type EtcdMemberSpec struct {
 }
 
 // MemberRemoval is the recorded intent to remove a member.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.confirmed) && oldSelf.confirmed) || (has(self.confirmed) && self.confirmed)",message="removal.confirmed cannot be taken back: the member's volume may be gone already"
 type MemberRemoval struct {
 	// Reason is why, in a word.
 	Reason string `json:"reason"`

@@ -1,0 +1,168 @@
+package integration_test
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+)
+
+func TestAClusterIsRefusedWithAdvice(t *testing.T) {
+	ns := newNamespace(t)
+	for _, tc := range []struct{ claim, spec, want string }{
+		{"no version", `{replicas: 3}`, "spec.version: Required value"},
+		{"a version without a patch", `{version: "3.6"}`, "version must be MAJOR.MINOR.PATCH without a leading v, for example 3.6.16"},
+		{"a version with a v", `{version: v3.6.16}`, "version must be MAJOR.MINOR.PATCH without a leading v, for example 3.6.16"},
+		{"a version with a suffix", `{version: 3.6.16-rc.1}`, "version must be MAJOR.MINOR.PATCH"},
+		{"an old minor", `{version: 3.4.30}`, "version must be of a supported minor: 3.5, 3.6 or 3.7"},
+		{"a minor to come", `{version: 3.8.0}`, "version must be of a supported minor: 3.5, 3.6 or 3.7"},
+		{"another major", `{version: 4.5.0}`, "version must be of a supported minor: 3.5, 3.6 or 3.7"},
+		{"negative replicas", `{version: 3.6.16, replicas: -1}`, "replicas must be 0 (paused) or more"},
+		{"no space", `{version: 3.6.16, storage: {size: "0"}}`, "storage.size must be greater than zero, for example 1Gi"},
+		{"negative space", `{version: 3.6.16, storage: {size: -1Gi}}`, "storage.size must be greater than zero, for example 1Gi"},
+		{"no space in memory", `{version: 3.6.16, storage: {medium: Memory, size: 0}}`, "storage.size must be greater than zero"},
+		{"an unknown medium", `{version: 3.6.16, storage: {medium: Disk}}`,
+			`storage.medium must be "" (a PersistentVolumeClaim) or "Memory" (tmpfs)`},
+		{"a memory cluster that is paused", `{version: 3.6.16, replicas: 0, storage: {medium: Memory}}`,
+			"a Memory cluster would lose its data"},
+		{"tls", `{version: 3.6.16, tls: {client: {serverSecretRef: {name: s}}}}`, "tls is not supported yet"},
+		{"auth", `{version: 3.6.16, auth: {enabled: true}}`, "auth is not supported yet"},
+		{"bootstrap", `{version: 3.6.16, bootstrap: {restore: {source: {pvc: {claimName: c, subPath: p}}}}}`,
+			"bootstrap (restore from a snapshot) is not supported yet"},
+		{"no time at all", `{version: 3.6.16, progressDeadlineSeconds: 0}`, "should be greater than or equal to 1"},
+		{"a negative quota", `{version: 3.6.16, options: {quotaBackendBytes: -1}}`, "should be greater than or equal to 0"},
+		{"no snapshot count", `{version: 3.6.16, options: {snapshotCount: 0}}`, "should be greater than or equal to 1"},
+		{"an unknown compaction", `{version: 3.6.16, options: {autoCompactionMode: daily}}`, `supported values: "periodic", "revision"`},
+		{"a retention that is no duration", `{version: 3.6.16, options: {autoCompactionRetention: 5 minutes}}`,
+			"options.autoCompactionRetention must be an integer"},
+		{"a duration of revisions", `{version: 3.6.16, options: {autoCompactionMode: revision, autoCompactionRetention: 30m}}`,
+			"options.autoCompactionRetention must be an integer"},
+	} {
+		t.Run(tc.claim, func(t *testing.T) {
+			expectRefusal(t, kube.Create(t.Context(), object(t, "EtcdCluster", ns, "refused", tc.spec)), tc.want)
+		})
+	}
+}
+
+func TestAClusterIsAccepted(t *testing.T) {
+	ns := newNamespace(t)
+	for _, tc := range []struct{ claim, spec string }{
+		{"with only a version", `{version: 3.6.16}`},
+		{"of each supported minor, oldest", `{version: 3.5.35}`},
+		{"of each supported minor, newest", `{version: 3.7.3}`},
+		{"of one member", `{version: 3.6.16, replicas: 1}`},
+		{"of an even size", `{version: 3.6.16, replicas: 4}`},
+		{"paused from the start", `{version: 3.6.16, replicas: 0}`},
+		{"in memory", `{version: 3.6.16, storage: {medium: Memory, size: 256Mi}}`},
+		{"with an empty medium", `{version: 3.6.16, storage: {medium: "", size: 2Gi, storageClassName: fast}}`},
+		{"with a size in bytes", `{version: 3.6.16, storage: {size: 1073741824}}`},
+		{"with a quota of 95 % of its volume", `{version: 3.6.16, storage: {size: 1Gi}, options: {quotaBackendBytes: 1020054732}}`},
+		{"with periodic compaction", `{version: 3.6.16, options: {autoCompactionMode: periodic, autoCompactionRetention: 1h30m}}`},
+		{"with compaction in hours", `{version: 3.6.16, options: {autoCompactionRetention: "8"}}`},
+		{"with compaction by revisions", `{version: 3.6.16, options: {autoCompactionMode: revision, autoCompactionRetention: "1000"}}`},
+		{"with an affinity of its own", `
+version: 3.6.16
+affinity:
+  podAntiAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+    - topologyKey: kubernetes.io/hostname
+      labelSelector: {matchLabels: {app.kubernetes.io/name: etcd}}
+topologySpreadConstraints:
+- {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule}
+resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 1Gi}}
+additionalMetadata: {labels: {team: a}, annotations: {note: b}}
+imagePullSecrets: [{name: pull}]`},
+	} {
+		t.Run(tc.claim, func(t *testing.T) {
+			name := "accepted-" + strings.NewReplacer(" ", "-", ",", "", "%", "", ".", "").Replace(tc.claim)
+			create(t, object(t, "EtcdCluster", ns, name, tc.spec))
+		})
+	}
+}
+
+func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
+	ns := newNamespace(t)
+	const fixed = "cannot be changed on an existing cluster yet"
+	for _, tc := range []struct{ name, before, change, want string }{
+		{"shrink-storage", `{version: 3.6.16, storage: {size: 2Gi}}`, `storage: {size: 1Gi}`, "storage.size cannot shrink"},
+		{"drop-storage", `{version: 3.6.16, storage: {size: 2Gi}}`, `storage: null`, "storage.size cannot shrink"},
+		{"other-version", `{version: 3.6.14}`, `version: 3.6.16`, "version " + fixed},
+		{"other-medium", `{version: 3.6.16}`, `storage: {medium: Memory}`, "storage.medium " + fixed},
+		{"class-appears", `{version: 3.6.16}`, `storage: {storageClassName: fast}`, "storage.storageClassName " + fixed},
+		{"class-changes", `{version: 3.6.16, storage: {storageClassName: slow}}`, `storage: {storageClassName: fast}`,
+			"storage.storageClassName " + fixed},
+		{"class-goes", `{version: 3.6.16, storage: {storageClassName: slow}}`, `storage: {storageClassName: null}`,
+			"storage.storageClassName " + fixed},
+		{"pause-memory", `{version: 3.6.16, storage: {medium: Memory}}`, `replicas: 0`, "a Memory cluster would lose its data"},
+		{"tls-later", `{version: 3.6.16}`, `tls: {peer: {secretRef: {name: s}}}`, "tls is not supported yet"},
+
+		{"grow-storage", `{version: 3.6.16}`, `storage: {size: 2Gi}`, ""},
+		{"same-size", `{version: 3.6.16, storage: {size: 1Gi}}`, `storage: {size: 1024Mi}`, ""},
+		{"scale", `{version: 3.6.16}`, `replicas: 5`, ""},
+		{"pause", `{version: 3.6.16}`, `replicas: 0`, ""},
+		{"spelled-medium", `{version: 3.6.16}`, `storage: {medium: ""}`, ""},
+		{"other-options", `{version: 3.6.16}`, `options: {snapshotCount: 5000}`, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := object(t, "EtcdCluster", ns, tc.name, tc.before)
+			create(t, o)
+			err := change(t, o, tc.change)
+			if tc.want != "" {
+				expectRefusal(t, err, tc.want)
+			} else if err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+}
+
+func TestAClusterNameFitsIntoTheNamesMadeFromIt(t *testing.T) {
+	ns := newNamespace(t)
+	for name, valid := range map[string]bool{
+		"a": true, "demo-2": true, strings.Repeat("x", 56): true,
+		strings.Repeat("x", 57): false, "2demo": false, "with.dot": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := kube.Create(t.Context(), object(t, "EtcdCluster", ns, name, `{version: 3.6.16}`))
+			if !valid {
+				expectRefusal(t, err, "metadata.name must be a DNS-1035 label of at most 56 characters")
+			} else if err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+}
+
+func TestDefaultsAreWrittenOut(t *testing.T) {
+	for claim, c := range map[string]client.Object{
+		"from YAML": object(t, "EtcdCluster", newNamespace(t), "demo", `{version: 3.6.16}`),
+		"from a Go program, whose zero values are not sent": &v1alpha2.EtcdCluster{
+			ObjectMeta: metav1.ObjectMeta{Namespace: newNamespace(t), Name: "demo"},
+			Spec:       v1alpha2.EtcdClusterSpec{Version: "3.6.16"},
+		},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			create(t, c)
+			var got v1alpha2.EtcdCluster
+			if err := kube.Get(t.Context(), client.ObjectKeyFromObject(c), &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Spec.Replicas == nil || *got.Spec.Replicas != 3 {
+				t.Errorf("replicas: want 3, got %v", got.Spec.Replicas)
+			}
+			if got.Spec.Storage.Size.Cmp(resource.MustParse("1Gi")) != 0 {
+				t.Errorf("storage.size: want 1Gi, got %s", got.Spec.Storage.Size.String())
+			}
+			if got.Spec.ProgressDeadlineSeconds == nil || *got.Spec.ProgressDeadlineSeconds != 600 {
+				t.Errorf("progressDeadlineSeconds: want 600, got %v", got.Spec.ProgressDeadlineSeconds)
+			}
+			if got.Status.ObservedGeneration != -1 {
+				t.Errorf("status.observedGeneration: want -1, got %d", got.Status.ObservedGeneration)
+			}
+		})
+	}
+}
