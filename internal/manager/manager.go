@@ -27,6 +27,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/cluster"
+	"github.com/cozystack/etcd-operator/internal/controller/member"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/metrics"
 	"github.com/cozystack/etcd-operator/internal/observe"
@@ -140,7 +141,7 @@ func metricsOptions(address string) metricsserver.Options {
 func addControllers(mgr ctrl.Manager, o Options) error {
 	now := clock.RealClock{}
 	recorder := mgr.GetEventRecorder("etcd-operator")
-	return (&cluster.Reconciler{
+	clusters := &cluster.Reconciler{
 		Client: mgr.GetClient(),
 		Observer: &observe.Observer{
 			Cached:    mgr.GetClient(),
@@ -152,7 +153,16 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Recorder: recorder,
 		Meter:    metrics.New(ctrlmetrics.Registry),
 		Now:      now.Now,
-	}).SetupWithManager(mgr, o.Workers)
+	}
+	members := &member.Reconciler{
+		Client:         mgr.GetClient(),
+		Live:           mgr.GetAPIReader(),
+		Recorder:       recorder,
+		Now:            now.Now,
+		OperatorImage:  o.OperatorImage,
+		EtcdRepository: o.EtcdImageRepository,
+	}
+	return errors.Join(clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

@@ -69,6 +69,9 @@ func TestTheOperatorWorksWithItsOwnRights(t *testing.T) {
 		var members v1alpha2.EtcdMemberList
 		g.Expect(kube.List(t.Context(), &members, client.InNamespace(c.Namespace))).To(Succeed())
 		g.Expect(members.Items).To(HaveLen(3))
+		var pods corev1.PodList
+		g.Expect(kube.List(t.Context(), &pods, client.InNamespace(c.Namespace))).To(Succeed())
+		g.Expect(pods.Items).To(HaveLen(3))
 		var events eventsv1.EventList
 		g.Expect(kube.List(t.Context(), &events, client.InNamespace(c.Namespace))).To(Succeed())
 		g.Expect(events.Items).NotTo(BeEmpty())

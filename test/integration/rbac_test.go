@@ -17,15 +17,15 @@ import (
 const rights = `
 authentication.k8s.io/tokenreviews: create
 authorization.k8s.io/subjectaccessreviews: create
-etcd-operator.cozystack.io/etcdclusters/status: get update patch
+etcd-operator.cozystack.io/etcdclusters/status: get patch
 etcd-operator.cozystack.io/etcdclusters: get list watch
-etcd-operator.cozystack.io/etcdmembers/status: get update patch
-etcd-operator.cozystack.io/etcdmembers: get list watch create update patch delete
+etcd-operator.cozystack.io/etcdmembers/status: get patch
+etcd-operator.cozystack.io/etcdmembers: get list watch create patch delete
 events.k8s.io/events: create patch
-persistentvolumeclaims: get list watch create update patch delete
-pods: get list watch create update patch delete
-policy/poddisruptionbudgets: get list watch create update patch
-services: get list watch create update patch
+persistentvolumeclaims: get list watch create patch delete
+pods: get list watch create patch delete
+policy/poddisruptionbudgets: get list watch create update
+services: get list watch create update
 `
 
 // ownRights are what it may do besides in its own namespace.
