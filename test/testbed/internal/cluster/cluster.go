@@ -18,7 +18,7 @@ import (
 const DefaultNodes = 3
 
 // ErrNotOwner says that the cluster that runs on this machine is not that of this folder.
-var ErrNotOwner = errors.New("find this testbed running")
+var ErrNotOwner = errors.New("find this testbed running on this machine (`testbed up` starts it)")
 
 // Cluster is the testbed of one folder on this machine.
 type Cluster struct {

@@ -177,7 +177,30 @@ func (c *Cluster) startControlPlane(ctx context.Context, nodes int) error {
 	if err := c.startPrograms(ctx, controlplane.Controllers); err != nil {
 		return err
 	}
+	if err := c.dropNodes(ctx, client, nodes); err != nil {
+		return err
+	}
 	return c.applyManifests(ctx, client)
+}
+
+// dropNodes ends and forgets the nodes that a smaller cluster has no more.
+func (c *Cluster) dropNodes(ctx context.Context, client *controlplane.Client, nodes int) error {
+	states, err := client.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for n := nodes + 1; n <= network.MaxNodes; n++ {
+		if err := node.Kill(ctx, c.table(), n); err != nil {
+			return err
+		}
+		if _, ok := states[node.Name(n)]; !ok {
+			continue
+		}
+		if err := client.Delete(ctx, "/api/v1/nodes/"+node.Name(n)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) startPrograms(ctx context.Context, names []string) error {

@@ -49,8 +49,8 @@ func NewClient(l layout.Layout) (*Client, error) {
 	return &Client{http: &http.Client{Transport: transport, Timeout: 5 * time.Second}}, nil
 }
 
-func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, network.APIServer+path, nil)
+func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, network.APIServer+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -64,26 +64,32 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the API server's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask the API server for %s: it says %s", path, resp.Status)
+		return nil, fmt.Errorf("ask the API server to %s %s: it says %s", method, path, resp.Status)
 	}
 	return body, nil
 }
 
+// Delete deletes the object at a path.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	_, err := c.do(ctx, http.MethodDelete, path)
+	return err
+}
+
 // Ready returns nil once the API server is ready.
 func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.get(ctx, "/readyz")
+	_, err := c.do(ctx, http.MethodGet, "/readyz")
 	return err
 }
 
 // Exists says whether there is an object at a path.
 func (c *Client) Exists(ctx context.Context, path string) bool {
-	_, err := c.get(ctx, path)
+	_, err := c.do(ctx, http.MethodGet, path)
 	return err == nil
 }
 
 // Nodes returns the state of all registered nodes.
 func (c *Client) Nodes(ctx context.Context) (map[string]NodeState, error) {
-	raw, err := c.get(ctx, "/api/v1/nodes")
+	raw, err := c.do(ctx, http.MethodGet, "/api/v1/nodes")
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Tools are the programs of the machine that the testbed uses.
@@ -81,14 +83,17 @@ func Install(ctx context.Context, packages []string, log io.Writer) error {
 		return errors.New("install " + strings.Join(packages, " ") + ": this machine has no apt-get, install them by hand")
 	}
 	for _, args := range [][]string{
-		{"update"},
-		append([]string{"install", "-y", "--no-install-recommends"}, packages...),
+		{"-o", "DPkg::Lock::Timeout=300", "update"},
+		append([]string{"-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends"}, packages...),
 	} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = log, log
+		// Let an interrupted apt-get end by itself: a killed one leaves packages half installed.
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+		cmd.WaitDelay = time.Minute
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("run apt-get %s: %w", args[0], err)
+			return fmt.Errorf("run apt-get %s: %w", args[2], err)
 		}
 	}
 	return nil

@@ -32,14 +32,17 @@ table inet %[1]s {
 
 // Partition cuts the node whose PID 1 is pid off from everything, or only from the host and its control plane.
 func Partition(ctx context.Context, pid int, fromHost bool) error {
-	rules := fmt.Sprintf(cutAll, partitionTable)
-	if fromHost {
-		rules = fmt.Sprintf(cutHost, partitionTable, HostIP)
-	}
-	if err := nft(ctx, pid, rules); err != nil {
+	if err := nft(ctx, pid, partitionRules(fromHost)); err != nil {
 		return fmt.Errorf("cut the node off: %w", err)
 	}
 	return nil
+}
+
+func partitionRules(fromHost bool) string {
+	if fromHost {
+		return fmt.Sprintf(cutHost, partitionTable, HostIP)
+	}
+	return fmt.Sprintf(cutAll, partitionTable)
 }
 
 // Heal undoes Partition; it is a no-op for a node that is not cut off.
