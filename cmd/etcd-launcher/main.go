@@ -69,8 +69,8 @@ func start(args []string) error {
 	if err := l.Admit(); err != nil {
 		return err
 	}
-	if awaited != "" {
-		await(awaited)
+	if awaited != "" && !await(awaited) {
+		return nil // asked to stop before etcd was there
 	}
 	if err := syscall.Exec(command[0], command, os.Environ()); err != nil {
 		return fmt.Errorf("start %s: %w", command[0], err)
@@ -99,22 +99,21 @@ func complete(l launcher.Launcher, command []string) error {
 	return nil
 }
 
-func await(host string) {
+// await waits for the member's own name, and says whether to go on.
+func await(host string) bool {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if !launcher.AwaitHost(ctx, net.DefaultResolver, host) {
 		fmt.Fprintf(os.Stderr, "etcd-launcher: %s does not resolve to this Pod yet: starting anyway\n", host)
 	}
-	if ctx.Err() != nil {
-		os.Exit(0) // asked to stop before etcd was there
-	}
+	return ctx.Err() == nil
 }
 
 // report tells the kubelet and the log. The kubelet reads the termination log first.
 func report(r *launcher.Refusal) {
-	os.Stderr.Write(r.Line())
+	fmt.Fprintf(os.Stderr, "%s", r.Line())
 	if f, err := os.OpenFile(terminationLog, os.O_WRONLY, 0); err == nil {
-		f.Write(r.Line())
-		f.Close()
+		fmt.Fprintf(f, "%s", r.Line())
+		_ = f.Close() // there is nobody left to tell
 	}
 }

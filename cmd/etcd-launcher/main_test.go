@@ -31,6 +31,9 @@ func asNobody(t *testing.T) (binary string, as *syscall.SysProcAttr, owner int) 
 	return binary, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}, nobody
 }
 
+// etcd does what etcd does to a directory when it starts.
+const etcd = `rm -r "$0/member/wal"; mkdir "$0/member/wal"; > "$0/member/wal/0.wal"; echo became`
+
 func TestTheProcessBecomesItsCommandOrEndsWithTheReason(t *testing.T) {
 	binary, as, owner := asNobody(t)
 	root := filepath.Dir(binary)
@@ -46,7 +49,7 @@ func TestTheProcessBecomesItsCommandOrEndsWithTheReason(t *testing.T) {
 	data := filepath.Join(volume, "data")
 	start := func(member, grant string) (int, string) {
 		cmd := exec.Command(binary, "start", "--token=t", "--member="+member, "--volume=v", "--grant="+grant, "--data-dir="+data,
-			"--marker="+filepath.Join(volume, "member.json"), "--state-dir="+state, "--", "/bin/sh", "-c", `rm -r "$0/member/wal"; mkdir "$0/member/wal"; > "$0/member/wal/0.wal"; echo became`, data)
+			"--marker="+filepath.Join(volume, "member.json"), "--state-dir="+state, "--", "/bin/sh", "-c", etcd, data)
 		cmd.SysProcAttr = as
 		out, _ := cmd.CombinedOutput()
 		return cmd.ProcessState.ExitCode(), string(out)

@@ -30,7 +30,7 @@ func (v Volume) checkDatabase() error {
 	if err != nil {
 		return unreadable(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return unreadable(err)

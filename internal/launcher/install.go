@@ -13,7 +13,7 @@ func Install(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("open the launcher: %w", err)
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }()
 	target, err := os.OpenFile(to+unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", to, err)

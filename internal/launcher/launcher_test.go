@@ -75,7 +75,7 @@ func (d *disk) emptied() {
 	d.do(os.RemoveAll(d.Volume.Marker))
 }
 
-const admitted Reason = ""
+const admitted = ""
 
 func TestAdmit(t *testing.T) {
 	for _, tt := range []struct {
@@ -89,7 +89,10 @@ func TestAdmit(t *testing.T) {
 		{"own data starts with a grant too", func(d *disk) { d.started(GrantEmpty); d.newPod() }, GrantEmpty, admitted},
 		{"data of another member is refused", func(d *disk) { d.started(GrantEmpty); d.Marker.Member = "db-b" }, GrantEmpty, ForeignData},
 		{"data of another cluster is refused", func(d *disk) { d.started(GrantEmpty); d.Marker.ClusterToken = "other" }, GrantEmpty, ForeignData},
-		{"data on a copy of the volume is refused", func(d *disk) { d.started(GrantEmpty); d.Marker.VolumeUID = "copy" }, GrantEmpty, ForeignData},
+		{"data on a copy of the volume is refused", func(d *disk) {
+			d.started(GrantEmpty)
+			d.Marker.VolumeUID = "copy"
+		}, GrantEmpty, ForeignData},
 		{"data without a marker is refused", (*disk).etcdRuns, GrantEmpty, ForeignData},
 		{"data without a marker can be adopted", (*disk).etcdRuns, GrantAdopted, admitted},
 		{"adopted data stays the member's", func(d *disk) { d.etcdRuns(); d.do(d.admit(GrantAdopted)); d.newPod() }, GrantNone, admitted},
@@ -162,7 +165,9 @@ func TestAdmit(t *testing.T) {
 			d.do(os.RemoveAll(filepath.Dir(d.Volume.DataDir)))
 			d.write(filepath.Dir(d.Volume.DataDir), "")
 		}, GrantEmpty, DataUnreadable},
-		{"a Pod without a memory of its own is refused", func(d *disk) { d.StateDir = filepath.Join(d.StateDir, "none") }, GrantEmpty, DataUnreadable},
+		{"a Pod without a memory of its own is refused", func(d *disk) {
+			d.StateDir = filepath.Join(d.StateDir, "none")
+		}, GrantEmpty, DataUnreadable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDisk(t)

@@ -52,20 +52,12 @@ func (v Volume) inspect() (findings, error) {
 	err = filepath.WalkDir(v.DataDir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil
 		case err != nil:
 			return err
 		case path == v.DataDir && !entry.IsDir():
 			return &fs.PathError{Op: "read", Path: path, Err: syscall.ENOTDIR}
-		case entry.IsDir():
-			return nil
-		case path == v.canary():
-			found.virgin = true
-		case path == v.canary()+unfinished: // the launcher was interrupted
-		case filepath.Dir(path) == v.walDir() && filepath.Ext(path) == ".wal":
-			found.log = true
-		default:
-			found.remains = true
+		case !entry.IsDir():
+			v.sort(path, &found)
 		}
 		return nil
 	})
@@ -73,6 +65,19 @@ func (v Volume) inspect() (findings, error) {
 		return findings{}, unreadable(err)
 	}
 	return found, nil
+}
+
+// sort takes note of one file.
+func (v Volume) sort(path string, found *findings) {
+	switch {
+	case path == v.canary():
+		found.virgin = true
+	case path == v.canary()+unfinished: // the launcher was interrupted
+	case filepath.Dir(path) == v.walDir() && filepath.Ext(path) == ".wal":
+		found.log = true
+	default:
+		found.remains = true
+	}
 }
 
 func readMarker(path string) (*Marker, error) {
@@ -107,10 +112,12 @@ func (v Volume) check() error {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		if err == nil {
+			err = f.Close()
+		}
 		if err != nil {
 			return unreadable(err)
 		}
-		f.Close()
 	}
 	return nil
 }

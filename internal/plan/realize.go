@@ -138,21 +138,32 @@ func tend(p Part) Realization {
 		return Realization{Message: "waiting for the Pod to stop"}
 	case p.volumeLost():
 		return p.missing()
-	case p.Pod.Ended && p.Memory && (p.GrantUsed || p.Recorded):
-		return memoryLost()
 	case p.Pod.Ended:
-		return Realization{Step: DeletePod, Message: "the Pod has ended and will not run again"}
+		return tendEnded(p)
 	case p.Pod.Held:
 		return tendHeld(p)
-	case p.Pod.Granted && !p.Pod.Charged && p.GrantUsed:
-		return Realization{Step: DeletePod, Message: "the Pod holds a second grant to start empty"}
 	case p.Pod.Granted && !p.Pod.Charged:
-		return Realization{Step: UseGrant, Message: "somebody else let the Pod start"}
+		return tendEscaped(p)
 	case !p.Pod.Labelled:
 		return Realization{Step: LabelPod, Message: "the Pod's labels differ"}
 	default:
 		return Realization{}
 	}
+}
+
+func tendEnded(p Part) Realization {
+	if p.Memory && (p.GrantUsed || p.Recorded) {
+		return memoryLost()
+	}
+	return Realization{Step: DeletePod, Message: "the Pod has ended and will not run again"}
+}
+
+// tendEscaped decides about a Pod with a grant that somebody else took the gate from.
+func tendEscaped(p Part) Realization {
+	if p.GrantUsed {
+		return Realization{Step: DeletePod, Message: "the Pod holds a second grant to start empty"}
+	}
+	return Realization{Step: UseGrant, Message: "somebody else let the Pod start"}
 }
 
 // tendHeld decides about a Pod that has never been scheduled: deleting it costs nothing.

@@ -31,20 +31,28 @@ func (r *Reconciler) act(ctx context.Context, s *scene, next plan.Realization) e
 		})
 	case plan.ReopenGrant:
 		return r.recordGrant(ctx, m, v1alpha2.StartGrant{State: v1alpha2.GrantOpen})
-	case plan.ReleasePod:
-		return r.patch(ctx, s.pod, func(o client.Object) { resource.Release(o.(*corev1.Pod)) })
-	case plan.LabelPod:
-		wanted := resource.Pod(m, resource.PodIntent{})
-		return r.patch(ctx, s.pod, func(o client.Object) { resource.Relabel(wanted, o) })
-	case plan.LabelVolume:
-		wanted := resource.Claim(m)
-		return r.patch(ctx, s.claim, func(o client.Object) { resource.Relabel(wanted, o) })
+	case plan.ReleasePod, plan.LabelPod, plan.LabelVolume:
+		return r.change(ctx, s, next.Step)
 	case plan.DeletePod:
 		return r.delete(ctx, m, s.pod, next)
 	case plan.DeleteVolume:
 		return r.delete(ctx, m, s.claim, next)
 	default:
 		return fmt.Errorf("take step %s: unknown", next.Step)
+	}
+}
+
+// change makes a write to an object that is there already.
+func (r *Reconciler) change(ctx context.Context, s *scene, step plan.PartStep) error {
+	switch step {
+	case plan.ReleasePod:
+		return r.patch(ctx, s.pod, func(o client.Object) { resource.Release(o.(*corev1.Pod)) })
+	case plan.LabelPod:
+		wanted := resource.Pod(s.member, resource.PodIntent{})
+		return r.patch(ctx, s.pod, func(o client.Object) { resource.Relabel(wanted, o) })
+	default:
+		wanted := resource.Claim(s.member)
+		return r.patch(ctx, s.claim, func(o client.Object) { resource.Relabel(wanted, o) })
 	}
 }
 
@@ -62,7 +70,7 @@ func (r *Reconciler) create(ctx context.Context, m *v1alpha2.EtcdMember, o clien
 	if err := r.Client.Create(ctx, o); err != nil {
 		return fmt.Errorf("create %s %s: %w", kind(o), o.GetName(), err)
 	}
-	r.Recorder.Eventf(m, o, corev1.EventTypeNormal, kind(o)+"Created", string(why.Step), "Created %s %s: %s", kind(o), o.GetName(), why.Message)
+	r.tell(m, o, "Created", why)
 	return nil
 }
 
@@ -73,8 +81,13 @@ func (r *Reconciler) delete(ctx context.Context, m *v1alpha2.EtcdMember, o clien
 	if err := r.Client.Delete(ctx, o, seen); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s: %w", kind(o), o.GetName(), err)
 	}
-	r.Recorder.Eventf(m, o, corev1.EventTypeNormal, kind(o)+"Deleted", string(why.Step), "Deleted %s %s: %s", kind(o), o.GetName(), why.Message)
+	r.tell(m, o, "Deleted", why)
 	return nil
+}
+
+func (r *Reconciler) tell(m *v1alpha2.EtcdMember, o client.Object, what string, why plan.Realization) {
+	r.Recorder.Eventf(m, o, corev1.EventTypeNormal, kind(o)+what, string(why.Step),
+		"%s %s %s: %s", what, kind(o), o.GetName(), why.Message)
 }
 
 // patch changes the object that was seen, unless somebody else has changed it since.

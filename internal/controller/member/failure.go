@@ -37,15 +37,8 @@ func containerFailure(c corev1.ContainerStatus) *v1alpha2.MemberFailure {
 	if w := c.State.Waiting; w != nil && strings.Contains(w.Reason, "Image") { // ErrImagePull and its kin
 		return &v1alpha2.MemberFailure{Reason: v1alpha2.FailureImage, Message: fmt.Sprintf("the image %s cannot be pulled", c.Image)}
 	}
-	if c.Started != nil && *c.Started || c.Ready {
-		return nil
-	}
-	// The newest end is in state for a moment before it moves to lastState.
-	end := c.State.Terminated
+	end := lastEnd(c)
 	if end == nil {
-		end = c.LastTerminationState.Terminated
-	}
-	if end == nil || end.ExitCode == 0 && c.Name != resource.EtcdContainer {
 		return nil
 	}
 	if f := launcherRefusal(end); f != nil {
@@ -59,6 +52,21 @@ func containerFailure(c corev1.ContainerStatus) *v1alpha2.MemberFailure {
 		message += ": " + why
 	}
 	return &v1alpha2.MemberFailure{Reason: v1alpha2.FailureCrashing, Message: message, ExitCode: &end.ExitCode}
+}
+
+// lastEnd is how c ended last, nil if it is up, or has done what it was for.
+func lastEnd(c corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+	if c.Ready || c.Started != nil && *c.Started {
+		return nil
+	}
+	end := c.State.Terminated // the newest end is here for a moment before it moves on
+	if end == nil {
+		end = c.LastTerminationState.Terminated
+	}
+	if end != nil && end.ExitCode == 0 && c.Name != resource.EtcdContainer {
+		return nil
+	}
+	return end
 }
 
 // refusals are the launcher's exit codes.
