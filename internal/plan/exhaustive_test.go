@@ -1,0 +1,5 @@
+//go:build exhaustive
+
+package plan
+
+const disturbOneIn = 1

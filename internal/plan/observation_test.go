@@ -1,0 +1,62 @@
+package plan
+
+// observe is what the operator would see. It fills c.Members in place.
+func (w *world) observe(c *Cluster) {
+	members, objects := c.Members[:0], append(c.Objects[:0], Object{ClientService, w.opened, w.opened})
+	*c = Cluster{
+		Want: w.want, Memory: w.memory, Listed: w.answers(), OrdinalsRecorded: true, Deadline: rest,
+		Objects: objects,
+	}
+	if w.formed {
+		c.ClusterID = cluster
+	}
+	if w.answers() {
+		c.SeenID = cluster
+	}
+	if w.orphans {
+		c.Orphans = []string{"data-a"}
+	}
+	if w.overdue {
+		c.Idle = rest
+	}
+	for i := range w.founders {
+		c.Founders = append(c.Founders, nameable[i:i+1])
+	}
+	for i := range w.n {
+		members = append(members, w.see(i))
+	}
+	c.Members = members
+	if s, ok := strangers[w.stranger]; ok && w.answers() {
+		c.Strangers = []Stranger{s}
+	}
+}
+
+var strangers = map[foreign]Stranger{
+	unstarted:     {ID: 0xee, PeerURL: "http://x:2380", Ours: true, Learner: true},
+	foreignVoter:  {ID: 0xee, PeerURL: "http://y:2380", Name: "y"},
+	foreignMember: {ID: 0xee, PeerURL: "http://y:2380", Learner: true},
+}
+
+func (w *world) see(i int) Member {
+	t := w.members[i]
+	m := Member{
+		Name: nameable[i : i+1], ID: uint64(i + 1), Role: t.role, Founder: t.founder, Admitted: t.admitted, Recorded: t.recorded, Votes: t.votes,
+		Starting: t.process == starting, Dormant: t.dormant, Stopped: t.process == noPod, Leaving: t.leaving, Confirmed: t.confirmed,
+		Gone: t.gone, Lost: t.lost, Broken: t.broken, Outdated: !t.current,
+	}
+	if !w.answers() {
+		m.Role = Unlisted // records know only voters
+		if t.votes || t.founder {
+			m.Role = Voter
+		}
+	}
+	m.Answered = t.process == up && t.role != Unlisted
+	m.Healthy = m.Answered && (w.answers() || t.role == Learner)
+	m.Ready = m.Healthy && t.ready && t.role == Voter
+	m.Leader = m.Healthy && w.leader == i
+	m.CaughtUp = t.caughtUp && t.role == Learner
+	if t.lost || t.broken || t.process == down || t.process == hidden {
+		m.Trouble = "ill"
+	}
+	return m
+}

@@ -1,0 +1,233 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// wrong says what is wrong with a decision, "" if nothing is. It judges by what is true, and restates every rule of
+// safety without the planner's own words.
+func wrong(w *world, d Decision) string {
+	switch {
+	case d.Rule == "" || d.Reason == "" || d.Message == "" || strings.Contains(d.Reason, " "):
+		return "the decision does not say why"
+	case d.Step == Step(Nothing{}) && d.Recheck <= 0:
+		return "nobody looks again"
+	case d.Step == Step(Nothing{}):
+		return wrongRest(w, d)
+	case d.Outlook != Working:
+		return "a step, but not working"
+	}
+	switch s := d.Step.(type) {
+	case NameFounders, CreateFounder, RecordCluster, Apply, Record:
+		return wrongBeginning(w, s)
+	case CreateMember, AddLearner, Admit, Promote:
+		return wrongJoin(w, s)
+	case MarkLeaving, MoveLeader, Remove, RemoveStranger:
+		return wrongLeave(w, s)
+	case ConfirmRemoval, DeleteMember:
+		return wrongEnd(w, s)
+	case Park, Wake:
+		return wrongPause(w, s)
+	}
+	return "a step that nobody knows"
+}
+
+func wrongRest(w *world, d Decision) string {
+	switch {
+	case d.Outlook == Working:
+		return "working on nothing"
+	case d.Outlook == Fulfilled && !w.fulfilled():
+		return "called fulfilled, but it is not as asked for"
+	}
+	return ""
+}
+
+// fulfilled: as many members as wanted, each a ready voter on record, or every one of them parked.
+func (w *world) fulfilled() bool {
+	if w.want == 0 {
+		awake := w.any(func(m truth) bool { return !m.confirmed && (!m.dormant || m.process != noPod) })
+		return w.formed && !w.memory && !awake || !w.formed && w.founders == 0 && w.n == 0
+	}
+	whole := w.count(func(m truth) bool {
+		return m.role == Voter && m.process == up && m.ready && m.recorded && m.votes && m.current && !m.leaving && !m.dormant
+	})
+	return w.formed && w.opened && whole == w.want && w.n == w.want && w.stranger == nobody && w.agrees()
+}
+
+// first returns the first complaint that holds.
+func first(complaints ...func() string) string {
+	for _, c := range complaints {
+		if s := c(); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func unless(ok bool, complaint string) func() string {
+	return func() string {
+		if ok {
+			return ""
+		}
+		return complaint
+	}
+}
+
+func wrongBeginning(w *world, s Step) string {
+	switch s := s.(type) {
+	case NameFounders:
+		return first(
+			unless(!w.formed && w.founders == 0, "founded twice"),
+			unless(w.n == 0 && !w.orphans, "founded although members or volumes exist"),
+			unless(w.want > 0 && s.Count == w.want, "founded with another size than wanted"))
+	case CreateFounder:
+		return first(
+			unless(!w.formed, "a founder is created after the cluster has formed"),
+			unless(w.index(s.Name) < w.founders && w.index(s.Name) >= w.n, "no founder, or created twice"))
+	case RecordCluster:
+		return unless(!w.formed && w.answers() && s.ClusterID == cluster, "recorded a cluster that nobody confirmed")()
+	case Apply:
+		n := w.count(func(m truth) bool { return m.role == Voter && m.recorded && m.votes })
+		return unless(w.formed && (!w.answers() || n >= majority(w.voters())), "opened to clients before a majority is on record")()
+	case Record:
+		m := w.at(s.Member)
+		return first(
+			unless(m.process == up && w.answers() && m.role != Unlisted, "recorded a member that did not answer"),
+			unless(s.Voter == (m.role == Voter), "recorded a vote that it does not have, or no vote although it has one"))
+	}
+	return ""
+}
+
+func wrongJoin(w *world, s Step) string {
+	if !w.answers() {
+		return "changes the membership without a list of members"
+	}
+	switch s := s.(type) {
+	case CreateMember:
+		return first(
+			unless(w.count(w.stays) < w.want, "more members than wanted"),
+			unless(!w.any(func(m truth) bool { return !m.leaving && m.role != Voter }), "another one is joining"),
+			unless(w.voters() == 1 || !w.any(func(m truth) bool { return m.leaving && !m.confirmed }), "another one is leaving"))
+	case AddLearner:
+		return first(
+			unless(w.named(s.Name).role == Unlisted && !w.named(s.Name).leaving, "is listed already, or leaving"),
+			unless(w.learners() == 0, "a second learner"),
+			unless(w.mayAdd(), "etcd would refuse to add"))
+	case Admit:
+		return unless(w.at(s.Member).role == Learner, "started before it is listed")()
+	case Promote:
+		m := w.at(s.Member)
+		return first(
+			unless(m.role == Learner && m.process == up && m.caughtUp && !m.leaving, "promotes one that lags, is gone or is to leave"),
+			unless(m.recorded, "promotes one whose volume is not on record"),
+			unless(w.connected()+1 >= majority(w.voters()+1), "no majority after the promotion"))
+	}
+	return ""
+}
+
+func wrongLeave(w *world, s Step) string {
+	if !w.answers() {
+		return "changes the membership without a list of members"
+	}
+	others := w.stranger == foreignVoter || w.stranger == foreignMember
+	switch s := s.(type) {
+	case MarkLeaving:
+		m := *w.named(s.Name)
+		needless := m.role == Voter && m.process.connected() && !m.lost
+		return first(
+			unless(!m.leaving, "marked twice"),
+			unless(m.lost || m.admitted && m.role == Unlisted || w.count(w.stays) > w.want, "no reason to leave"),
+			unless(!needless || !w.any(func(m truth) bool { return m.leaving && !m.confirmed }), "another one is leaving"),
+			unless(m.role != Voter || w.voters() > 1, "the last voter is to leave"))
+	case MoveLeader:
+		from, to := w.at(s.From), w.at(s.To)
+		return first(
+			unless(w.leads(s.From) && from.leaving, "leadership is taken from one that does not lead, or stays"),
+			unless(healthyVoter(*to) && s.From != s.To, "leadership goes to one that cannot lead"))
+	case Remove:
+		m := *w.at(s.Member)
+		i := w.index(s.Member.Name)
+		rest := w.healthyButFor(i)
+		return first(
+			unless(m.leaving && m.role != Unlisted && !others, "removes one that is not leaving, or beside an unknown member"),
+			unless(w.mayRemove(m), "etcd would refuse to remove"),
+			unless(m.role != Voter || w.voters() > 1 && rest >= majority(w.voters()-1), "no majority after the removal"),
+			unless(!healthyVoter(m) || w.voters() < 4 || rest-1 >= majority(w.voters()-1), "one more failure loses the majority"),
+			unless(w.leader != i || m.process != up || rest == 0, "removes the leader while another could lead"))
+	case RemoveStranger:
+		return unless(w.stranger == unstarted && s.ID == strangers[unstarted].ID, "removes a member that is not ours")()
+	}
+	return ""
+}
+
+func wrongEnd(w *world, s Step) string {
+	switch s := s.(type) {
+	case ConfirmRemoval:
+		m := w.named(s.Name)
+		return first(
+			unless(w.answers() && m.role == Unlisted, "confirms what etcd has not let go"),
+			unless(m.leaving && !m.confirmed, "confirms what nobody asked for, or twice"))
+	case DeleteMember:
+		m := w.named(s.Name)
+		return unless(m.confirmed && m.gone && m.role == Unlisted, "deletes a member of which something is left")()
+	}
+	return ""
+}
+
+func wrongPause(w *world, s Step) string {
+	switch s := s.(type) {
+	case Park:
+		i := w.index(s.Name)
+		awake := false
+		for j := range w.n {
+			m := w.members[j]
+			awake = awake || j != i && !m.confirmed && (!m.dormant || m.process != noPod)
+		}
+		return first(
+			unless(w.formed && w.want == 0 && !w.memory, "parks a member of a cluster that is wanted, or whose data it would lose"),
+			unless(!w.members[i].dormant, "parks it twice"),
+			unless(w.leader != i || w.members[i].process != up || !awake, "parks the leader before the others have stopped"))
+	case Wake:
+		return unless(w.want > 0 && w.named(s.Name).dormant, "wakes a member of a paused cluster, or one that is awake")()
+	}
+	return ""
+}
+
+// TestForbiddenClusterIsLeftAlone: no step and no claim while the user, or a name that is taken, forbids it.
+func TestForbiddenClusterIsLeftAlone(t *testing.T) {
+	forbid := map[string]func(*Cluster){
+		"ReconcilingDisabled": func(c *Cluster) { c.Disabled = true },
+		"NameTaken":           func(c *Cluster) { c.Taken = []string{"Service demo"} },
+	}
+	eachMultiset(0, 1, 3, func(w world) {
+		var c Cluster
+		w.observe(&c)
+		for reason, forbid := range forbid {
+			seen := c
+			forbid(&seen)
+			if d := Next(seen); d.Step != Step(Nothing{}) || d.Outlook == Fulfilled || d.Reason != reason {
+				t.Fatalf("%s: %s %s\n%s", reason, d.Reason, describe(d.Step), describeWorld(&w))
+			}
+		}
+	})
+}
+
+func describeWorld(w *world) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "want=%d leader=%d formed=%t founders=%d memory=%t opened=%t stranger=%d orphans=%t eager=%t\n",
+		w.want, w.leader, w.formed, w.founders, w.memory, w.opened, w.stranger, w.orphans, w.eager)
+	for i := range w.n {
+		m := reflect.ValueOf(w.members[i])
+		fmt.Fprintf(&b, "  %s role=%d process=%d", nameable[i:i+1], w.members[i].role, w.members[i].process)
+		for f := range m.NumField() {
+			if m.Field(f).Kind() == reflect.Bool && m.Field(f).Bool() {
+				fmt.Fprintf(&b, " %s", m.Type().Field(f).Name)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}

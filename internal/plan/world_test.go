@@ -1,0 +1,381 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+)
+
+// truth is one member as it really is: what etcd lists, what its process does and what its EtcdMember says.
+type truth struct {
+	role     Role
+	process  process
+	caughtUp bool // learner
+	ready    bool // its probe would pass
+	lost     bool
+	broken   bool
+	gone     bool // neither Pod nor volume is left
+
+	founder, admitted, recorded, votes   bool
+	dormant, leaving, confirmed, current bool
+}
+
+type process int8
+
+const (
+	noPod    process = iota
+	starting         // the kubelet brings it up
+	up               // serves peers and answers the operator
+	hidden           // serves peers, but the operator cannot reach it
+	down             // somebody has to repair something
+)
+
+func (p process) connected() bool { return p == up || p == hidden }
+
+// foreign is an entry of etcd's list without an EtcdMember.
+type foreign int8
+
+const (
+	nobody        foreign = iota
+	unstarted             // a learner that we added, whose EtcdMember was deleted before it started
+	foreignVoter          // somebody's own member
+	foreignMember         // somebody's own learner
+)
+
+const (
+	room     = 8 // more members than any run ever has
+	nameable = "abcdefgh"
+	cluster  = 0xc1
+)
+
+// world is a whole cluster as it really is. Equal worlds have equal futures.
+type world struct {
+	members  [room]truth
+	n        int
+	leader   int // index, -1 for none
+	want     int
+	founders int // recorded in status
+	formed   bool
+	memory   bool
+	opened   bool // the client Service exists
+	orphans  bool
+	stranger foreign
+	overdue  bool
+	eager    bool // Kubernetes and etcd move in every pass; else only when the operator has nothing to do
+}
+
+// key is a world in few bytes: equal worlds have equal keys.
+type key struct {
+	members [room]uint32
+	cluster uint64
+}
+
+func (w *world) key() (k key) {
+	for i := range w.n {
+		m := &w.members[i]
+		k.members[i] = 1<<31 | uint32(m.role)<<8 | uint32(m.process)<<4 | bits(m.caughtUp, m.ready, m.lost, m.broken)
+		k.members[i] |= bits(m.gone, m.founder, m.admitted, m.recorded, m.votes, m.dormant, m.leaving, m.confirmed, m.current) << 12
+	}
+	k.cluster = uint64(w.leader+1)<<32 | uint64(w.want)<<24 | uint64(w.founders)<<16 | uint64(w.stranger)<<8 | //nolint:gosec // small
+		uint64(bits(w.formed, w.memory, w.opened, w.orphans, w.overdue, w.eager))
+	return k
+}
+
+func bits(flags ...bool) (b uint32) {
+	for _, f := range flags {
+		b <<= 1
+		if f {
+			b |= 1
+		}
+	}
+	return b
+}
+
+func (w *world) all() []truth { return w.members[:w.n] }
+
+func (w *world) count(is func(truth) bool) (n int) {
+	for i := range w.n {
+		if is(w.members[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) any(is func(truth) bool) bool { return w.count(is) > 0 }
+
+// voters are those that etcd lists. Until a cluster has formed, the static list of founders holds.
+func (w *world) voters() int {
+	if !w.formed && w.founders > 0 {
+		return w.founders
+	}
+	n := w.count(func(m truth) bool { return m.role == Voter })
+	if w.stranger == foreignVoter {
+		n++
+	}
+	return n
+}
+
+func (w *world) learners() int {
+	n := w.count(func(m truth) bool { return m.role == Learner })
+	if w.stranger == unstarted || w.stranger == foreignMember {
+		n++
+	}
+	return n
+}
+
+// connected counts voters that etcd can count on; the foreign voter is up.
+func (w *world) connected() int {
+	n := w.count(func(m truth) bool { return m.role == Voter && m.process.connected() })
+	if w.stranger == foreignVoter {
+		n++
+	}
+	return n
+}
+
+func (w *world) reachable() int {
+	return w.count(func(m truth) bool { return m.role == Voter && m.process == up })
+}
+
+func majority(n int) int { return n/2 + 1 }
+
+func (w *world) agrees() bool { return w.voters() > 0 && w.connected() >= majority(w.voters()) }
+
+// answers: the operator can reach a voter of a cluster that agrees.
+func (w *world) answers() bool { return w.agrees() && w.reachable() > 0 }
+
+// holders counts the voters whose data can come back.
+func (w *world) holders() int {
+	return w.count(func(m truth) bool { return m.role == Voter && !m.lost })
+}
+
+// settle drops a leader that cannot lead.
+func (w *world) settle() {
+	if l := w.leader; l >= 0 && (l >= w.n || w.members[l].role != Voter || !w.members[l].process.connected() || !w.agrees()) {
+		w.leader = -1
+	}
+}
+
+var (
+	errNoQuorum = errors.New("no leader")
+	errRefused  = errors.New("refused")
+)
+
+func refuse(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errRefused, fmt.Sprintf(format, args...))
+}
+
+// act does what a step says, as Kubernetes and etcd would, or refuses as they would.
+func (w *world) act(s Step) error {
+	defer w.settle()
+	switch s := s.(type) {
+	case AddLearner, Promote, Remove, RemoveStranger, MoveLeader:
+		if !w.answers() {
+			return errNoQuorum
+		}
+		return w.ask(s)
+	case Apply:
+		w.opened = true
+	case NameFounders:
+		w.founders = s.Count
+	case CreateFounder:
+		return w.create(truth{role: Voter, process: starting, ready: true, founder: true, admitted: true, current: true})
+	case CreateMember:
+		return w.create(truth{ready: true, current: true})
+	case RecordCluster:
+		w.formed = true
+	default:
+		return w.write(s)
+	}
+	return nil
+}
+
+func (w *world) create(m truth) error {
+	if w.n == room {
+		return refuse("%d members", room)
+	}
+	w.members[w.n] = m
+	w.n++
+	return nil
+}
+
+// write changes one EtcdMember.
+func (w *world) write(s Step) error {
+	switch s := s.(type) {
+	case Record:
+		m := w.at(s.Member)
+		m.recorded, m.votes = true, s.Voter
+	case Admit:
+		m := w.at(s.Member)
+		m.admitted, m.process = true, starting
+	case MarkLeaving:
+		w.named(s.Name).leaving = true
+	case ConfirmRemoval:
+		w.named(s.Name).confirmed = true
+	case Park:
+		w.named(s.Name).dormant = true
+	case Wake:
+		w.named(s.Name).dormant = false
+	case DeleteMember:
+		i := w.index(s.Name)
+		copy(w.members[i:], w.members[i+1:w.n])
+		w.n--
+		w.members[w.n] = truth{}
+		switch {
+		case w.leader == i:
+			w.leader = -1
+		case w.leader > i:
+			w.leader--
+		}
+	default:
+		return refuse("unknown step %T", s)
+	}
+	return nil
+}
+
+func (w *world) index(name string) int    { return int(name[0] - 'a') }
+func (w *world) named(name string) *truth { return &w.members[w.index(name)] }
+func (w *world) at(r Ref) *truth          { return w.named(r.Name) }
+func (w *world) leads(r Ref) bool         { return w.leader == w.index(r.Name) }
+func (w *world) stays(m truth) bool       { return !m.leaving }
+func healthyVoter(m truth) bool           { return m.role == Voter && m.process == up }
+func ill(m truth) bool                    { return m.process == down || m.process == hidden }
+func (w *world) illVoter() bool {
+	return w.any(func(m truth) bool { return m.role == Voter && ill(m) })
+}
+func (w *world) healthyButFor(i int) int {
+	n := w.reachable()
+	if healthyVoter(w.members[i]) {
+		n--
+	}
+	return n
+}
+
+// ask changes etcd's membership. The rules are those of etcd 3.7.3, server/etcdserver/server.go.
+func (w *world) ask(s Step) error {
+	switch s := s.(type) {
+	case AddLearner:
+		switch m := w.named(s.Name); {
+		case m.role != Unlisted:
+			return refuse("peer URL exists")
+		case w.learners() > 0:
+			return refuse("too many learners")
+		case !w.mayAdd():
+			return refuse("unhealthy cluster")
+		default:
+			m.role = Learner
+		}
+	case Promote:
+		switch m := w.at(s.Member); {
+		case m.role != Learner:
+			return refuse("not a learner")
+		case !m.caughtUp:
+			return refuse("learner not ready")
+		default: // etcd does not look whether the learner is still there
+			m.role = Voter
+		}
+	case Remove:
+		return w.remove(w.at(s.Member))
+	case RemoveStranger:
+		w.stranger = nobody
+	case MoveLeader:
+		if to := w.at(s.To); !w.leads(s.From) || to.role != Voter || to.process != up {
+			return refuse("bad transferee")
+		}
+		w.leader = w.index(s.To.Name)
+	}
+	return nil
+}
+
+// mayAdd is etcd's mayAddMember for a learner.
+func (w *world) mayAdd() bool { return w.voters() == 1 || w.connected() >= majority(w.voters()+1) }
+
+// mayRemove is etcd's mayRemoveMember.
+func (w *world) mayRemove(m truth) bool {
+	return m.role != Voter || w.voters() > 1 && (!m.process.connected() || w.connected()-1 >= majority(w.voters()-1))
+}
+
+func (w *world) remove(m *truth) error {
+	switch {
+	case m.role == Unlisted:
+		return refuse("member not found")
+	case !w.mayRemove(*m):
+		return refuse("unhealthy cluster, or not enough started members")
+	}
+	m.role = Unlisted
+	if m.process.connected() {
+		m.process = down // a removed member's process ends itself
+	}
+	return nil
+}
+
+// tick lets Kubernetes and etcd move. It says whether anything has.
+func (w *world) tick() bool {
+	before := *w
+	for i := range w.n {
+		w.members[i].move(w.memory)
+	}
+	w.settle()
+	if w.leader < 0 && w.agrees() {
+		for i := range w.n { // the least convenient wins: one that leaves, then the youngest
+			m := w.members[i]
+			if m.role == Voter && m.process.connected() && (w.leader < 0 || m.leaving || !w.members[w.leader].leaving) {
+				w.leader = i
+			}
+		}
+	}
+	return *w != before
+}
+
+func (m *truth) move(memory bool) {
+	switch {
+	case m.confirmed:
+		m.process, m.gone = noPod, true
+	case m.dormant:
+		m.process = noPod
+		m.lost = m.lost || memory
+	case m.process == noPod && m.admitted && !m.lost:
+		m.process = starting
+		if m.broken || m.role == Unlisted {
+			m.process = down
+		}
+	case m.process == starting && m.role == Unlisted:
+		m.process = down
+	case m.process == starting:
+		m.process = up
+	case m.process == up && m.role == Learner:
+		m.caughtUp, m.ready = true, true
+	case m.process == up:
+		m.ready = true
+	case m.process == noPod && m.admitted:
+		m.process = down
+	}
+}
+
+// kill ends a process. What it had in memory is lost.
+func (w *world) kill(i int) {
+	w.members[i].process = down
+	w.members[i].lost = w.members[i].lost || w.memory
+	w.settle()
+}
+
+// heal repairs everything that a human or a kubelet can repair. Lost data stays lost.
+func (w *world) heal() {
+	for i := range w.n {
+		m := &w.members[i]
+		m.current, m.broken = true, false
+		if ill(*m) && m.role != Unlisted && !m.lost {
+			m.process, m.ready = up, true
+		}
+	}
+	w.overdue, w.orphans = false, false
+	if w.stranger != unstarted {
+		w.stranger = nobody
+	}
+	if w.memory && w.want == 0 {
+		w.want = 1
+	}
+	if !w.formed && w.founders == 0 {
+		w.founders = w.n
+	}
+	w.settle()
+}
