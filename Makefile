@@ -15,7 +15,8 @@ TESTBED := .testbed/bin/testbed
 IMG ?= localhost/etcd-operator:dev
 # More arguments for the chart, for example CHART_ARGS="--set replicas=1".
 CHART_ARGS ?=
-export IMG CHART_ARGS
+# More arguments for go test in e2e and bench.
+ARGS ?=
 
 # $(MAKE) in one recipe at a time: two compilers at once are slower than one after the other on two cores.
 .NOTPARALLEL:
@@ -62,7 +63,8 @@ verify-generate: $(TOOLS)/controller-gen $(TOOLS)/chart-render $(TOOLS)/crd-ref-
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Hold the code to the budgets and dependency rules of .golangci.yml
 	$(TOOLS)/golangci-lint run ./...
-	cd test/testbed && ../../$(TOOLS)/golangci-lint run ./...
+	cd hack/tools/codegen && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
+	cd test/testbed && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests
@@ -80,9 +82,17 @@ test-integration: $(TESTBED) $(TOOLS)/chart-render ## Run the API and RBAC tests
 .PHONY: test-contract
 test-contract: $(TESTBED) ## Run the contract suite of etcd against real etcd 3.5, 3.6 and 3.7
 	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
-	ETCD_CONTRACT_BIN=$(CURDIR)/.testbed/bin $(TEST) -count=1 -run Contract ./internal/etcd/...
+	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/
+
+.PHONY: test-race
+test-race: ## Run the unit tests and the simulation under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(TEST) -race $(UNIT_PACKAGES) ./test/simulation/...
 
 ##@ On a real Kubernetes
+
+.PHONY: testbed-build
+testbed-build: $(TESTBED) ## Build everything that the testbed and the tests need, without starting it
+	$(TESTBED) build all
 
 .PHONY: testbed-up
 testbed-up: $(TESTBED) ## Start a three-node Kubernetes on this machine (kubeconfig in .testbed/kubeconfig)
@@ -93,16 +103,21 @@ testbed-down: $(TESTBED) ## Stop the testbed and clean up after it
 	$(TESTBED) down
 
 .PHONY: deploy
-deploy: $(TOOLS)/chart-render ## Install the operator: this tree's into the testbed, or IMG into the cluster of KUBECONFIG
-	hack/deploy.sh
+deploy: $(TOOLS)/chart-render $(TESTBED) ## Install the operator: this tree's into the testbed, or IMG into the cluster of KUBECONFIG
+	IMG='$(if $(filter-out file,$(origin IMG)),$(IMG))' CHART_ARGS='$(CHART_ARGS)' hack/deploy.sh
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests (testbed up, operator deployed)
-	$(TEST) -tags $(TAGS),e2e -count=1 -timeout 30m ./test/e2e/...
+e2e: ## Run the end-to-end tests on the testbed (make testbed-up deploy first); ARGS="-run TestScale" for some of them
+	$(TEST) -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 30m ./test/e2e/ $(ARGS)
+
+.PHONY: e2e-full
+e2e-full: ## The same, and the other minors of etcd
+	$(TESTBED) up --etcd 3.5.35,3.6.14,3.6.16,3.7.3
+	E2E_FULL=1 $(MAKE) --no-print-directory e2e ARGS="-timeout 60m $(ARGS)"
 
 .PHONY: bench
-bench: ## Measure create, scale, pause and resume on the testbed, beside the floor
-	$(TEST) -tags $(TAGS),e2e -count=1 -timeout 30m -run '^$$' -bench . ./test/e2e/...
+bench: ## Measure create, scale, pause and resume on the testbed, with the floor beside them
+	$(TEST) -tags $(TAGS),e2e -count=1 -timeout 60m -run '^$$' -bench . ./test/bench/ $(ARGS)
 
 # Tools, built from pinned modules
 
@@ -118,6 +133,9 @@ $(TOOLS)/chart-render: $(CODEGEN) hack/tools/codegen/chart-render/main.go
 	go -C hack/tools/codegen build -o $(CURDIR)/$@ ./chart-render
 
 # Always asked of the compiler, whose cache knows best what has changed.
+.PHONY: tools
+tools: $(TOOLS)/golangci-lint $(TOOLS)/controller-gen $(TOOLS)/chart-render $(TOOLS)/crd-ref-docs $(TESTBED)
+
 .PHONY: $(TESTBED)
 $(TESTBED):
 	go -C test/testbed build -o $(CURDIR)/$@ .

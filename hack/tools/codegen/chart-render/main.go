@@ -1,6 +1,6 @@
 // Command chart-render prints what "helm install" would apply, without Helm and without a cluster:
 //
-//	chart-render [--name NAME] [--namespace NAMESPACE] [--values FILE]... [--set KEY=VALUE]... CHART
+//	chart-render [--name NAME] [--namespace NAMESPACE] [--values FILE]... [--set KEY=VALUE]... [--set-string KEY=VALUE]... CHART
 //
 // dist/install.yaml, make deploy and the integration tests are made with it, so the chart is the one install source.
 package main
@@ -27,8 +27,8 @@ func (r *repeated) String() string     { return strings.Join(*r, ",") }
 func (r *repeated) Set(v string) error { *r = append(*r, v); return nil }
 
 type options struct {
-	name, namespace string
-	files, settings repeated
+	name, namespace          string
+	files, settings, strings repeated
 }
 
 func main() {
@@ -45,6 +45,7 @@ func run(args []string, out io.Writer) error {
 	flags.StringVar(&o.namespace, "namespace", "etcd-operator-system", "release namespace")
 	flags.Var(&o.files, "values", "file of values; may be repeated, later ones win")
 	flags.Var(&o.settings, "set", "KEY=VALUE; may be repeated, wins over files")
+	flags.Var(&o.strings, "set-string", "like --set, but VALUE is text even if it looks like a number")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -101,6 +102,11 @@ func (o options) values() (map[string]any, error) {
 	for _, setting := range o.settings {
 		if err := strvals.ParseInto(setting, merged); err != nil {
 			return nil, fmt.Errorf("parse --set %s: %w", setting, err)
+		}
+	}
+	for _, setting := range o.strings {
+		if err := strvals.ParseIntoString(setting, merged); err != nil {
+			return nil, fmt.Errorf("parse --set-string %s: %w", setting, err)
 		}
 	}
 	return merged, nil
