@@ -205,6 +205,27 @@ func TestADeleteIsBoundToWhatWasSeen(t *testing.T) {
 	}
 }
 
+func TestAGrantIsNotUsedOnceTheMemberHasChanged(t *testing.T) {
+	w := newWorld(t, nil)
+	for w.pod() == nil {
+		if _, err := w.r.Reconcile(t.Context(), requestFor(w)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.member()
+	edit(w, w.member(), func(m *v1alpha2.EtcdMember) {
+		m.Status.Incarnation = &v1alpha2.MemberIncarnation{MemberID: "a1", VolumeUID: "volume"}
+	})
+	w.r.Live = stale(w, before)
+	w.r.Client = stale(w, before)
+	if _, err := w.r.Reconcile(t.Context(), requestFor(w)); err != nil {
+		t.Fatal(err)
+	}
+	if grant := w.member().Status.Grant; grant != nil {
+		t.Errorf("a recorded member got %+v", grant)
+	}
+}
+
 func TestNothingIsDoneOnTheWordOfTheCache(t *testing.T) {
 	w := newWorld(t, nil)
 	parked := w.member()
