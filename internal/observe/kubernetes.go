@@ -132,7 +132,7 @@ func (s *Scene) readObjects(ctx context.Context, from, live client.Reader) error
 	} {
 		key := types.NamespacedName{Namespace: s.Cluster.Namespace, Name: o.name}
 		err := from.Get(ctx, key, o.empty)
-		if apierrors.IsNotFound(err) && live != from {
+		if apierrors.IsNotFound(err) {
 			err = live.Get(ctx, key, o.empty)
 		}
 		switch {

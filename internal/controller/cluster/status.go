@@ -75,7 +75,7 @@ func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.T
 	if _, nothing := d.Step.(plan.Nothing); !nothing || old.ObservedGeneration != st.ObservedGeneration {
 		st.LastProgressTime = &metav1.Time{Time: now.Truncate(time.Second)}
 	}
-	conditions(&st, seen, d)
+	conditions(&st, seen, d, now)
 	return st
 }
 
@@ -94,7 +94,7 @@ func tally(seen plan.Cluster) (ready, updated, broken int32) {
 	return ready, updated, broken
 }
 
-func conditions(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster, d plan.Decision) {
+func conditions(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster, d plan.Decision, now time.Time) {
 	set := func(kind string, holds bool, reason, message string) {
 		value := metav1.ConditionFalse
 		if holds {
@@ -102,6 +102,7 @@ func conditions(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster, d plan.Decisi
 		}
 		meta.SetStatusCondition(&st.Conditions, metav1.Condition{
 			Type: kind, Status: value, Reason: reason, Message: message, ObservedGeneration: st.ObservedGeneration,
+			LastTransitionTime: metav1.NewTime(now),
 		})
 	}
 	only := func(kind string, holds bool, reason, message string) {
