@@ -113,7 +113,7 @@ func await(host string) bool {
 func report(r *launcher.Refusal) {
 	fmt.Fprintf(os.Stderr, "%s", r.Line())
 	if f, err := os.OpenFile(terminationLog, os.O_WRONLY, 0); err == nil {
-		fmt.Fprintf(f, "%s", r.Line())
-		_ = f.Close() // there is nobody left to tell
+		_, _ = f.Write(r.Line()) // if this fails the kubelet reads the log instead
+		_ = f.Close()
 	}
 }
