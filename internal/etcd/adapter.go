@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -33,12 +34,15 @@ const (
 )
 
 // Adapter dials real members: one connection to one endpoint, so that an answer is that member's own.
-type Adapter struct{}
+type Adapter struct {
+	// Connect reaches an address of a member, as host and port; nil means TCP. The endpoint keeps its name, also for TLS.
+	Connect func(ctx context.Context, address string) (net.Conn, error)
+}
 
 var _ Dialer = Adapter{}
 
 // Dial implements Dialer.
-func (Adapter) Dial(t Target) (Client, error) {
+func (a Adapter) Dial(t Target) (Client, error) {
 	u, err := url.Parse(t.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("parse endpoint: %w", err)
@@ -46,7 +50,11 @@ func (Adapter) Dial(t Target) (Client, error) {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("parse endpoint: %q is not an http or https URL", t.Endpoint)
 	}
-	return &client{config: clientConfig(t), opening: make(chan struct{}, 1)}, nil
+	config := clientConfig(t)
+	if a.Connect != nil {
+		config.DialOptions = append(config.DialOptions, grpc.WithContextDialer(a.Connect))
+	}
+	return &client{config: config, opening: make(chan struct{}, 1)}, nil
 }
 
 func clientConfig(t Target) clientv3.Config {

@@ -36,6 +36,7 @@ func statusOf(s *etcdserverpb.StatusResponse) Status {
 		RaftTerm:         s.RaftTerm,
 		RaftIndex:        s.RaftIndex,
 		RaftAppliedIndex: s.RaftAppliedIndex,
+		Revision:         s.Header.GetRevision(),
 		DBSize:           s.DbSize,
 		DBSizeInUse:      s.DbSizeInUse,
 		DBSizeQuota:      s.DbSizeQuota,

@@ -31,6 +31,7 @@ type Status struct {
 	RaftTerm         uint64
 	RaftIndex        uint64
 	RaftAppliedIndex uint64
+	Revision         int64 // of the key space, as this member knows it
 	DBSize           int64 // bytes
 	DBSizeInUse      int64 // bytes
 	DBSizeQuota      int64 // bytes; 0 where the server does not tell
