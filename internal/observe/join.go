@@ -116,7 +116,8 @@ func (s *Scene) itself(m *Member, p *plan.Member) bool {
 	if inc := m.Object.Status.Incarnation; inc != nil {
 		return st.MemberID == ParseID(inc.MemberID) && m.VolumeUID() == inc.VolumeUID
 	}
-	return m.VolumeUID() != "" && (p.ID == 0 || p.ID == st.MemberID)
+	grant := m.Object.Status.Grant
+	return grant != nil && grant.State == v1alpha2.GrantUsed && grant.VolumeUID == m.VolumeUID() && (p.ID == 0 || p.ID == st.MemberID)
 }
 
 // caughtUp is stricter than etcd, which asks for 90 % of the leader's index (isLearnerReady).

@@ -24,6 +24,7 @@ func whole() *Scene {
 			Spec:       v1alpha2.EtcdMemberSpec{ClusterName: "demo", PeerURL: entry.PeerURLs[0], InitialCluster: "x", Bootstrap: true},
 			Status: v1alpha2.EtcdMemberStatus{
 				MemberID: "a1", IsVoter: true, Incarnation: &v1alpha2.MemberIncarnation{MemberID: "a1", VolumeUID: "v1"},
+				Grant: &v1alpha2.StartGrant{State: v1alpha2.GrantUsed, VolumeUID: "v1"},
 			},
 		},
 		Pod: &corev1.Pod{Status: corev1.PodStatus{
@@ -72,6 +73,12 @@ func TestAnAnswerCountsOnlyFromTheMemberOnRecord(t *testing.T) {
 			func(s *Scene) {
 				s.Members[0].Object.Status.Incarnation = nil
 				s.Members[0].Answer.Status.MemberID = 0xbad
+			}, false,
+		},
+		"a member that is not recorded counts only from the volume that its grant was used for": {
+			func(s *Scene) {
+				s.Members[0].Object.Status.Incarnation = nil
+				s.Members[0].Object.Status.Grant.VolumeUID = "v2"
 			}, false,
 		},
 		"no answer is not healthy": {func(s *Scene) { s.Members[0].Answer = Answer{Err: errNotRunning} }, false},

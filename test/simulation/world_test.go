@@ -71,7 +71,7 @@ func newWorld(t *testing.T, seed uint64, plan fault) *world {
 		WithInterceptorFuncs(w.admission()).Build()
 	w.cache.store = w.store
 	w.etcd.Inject(w.faults.call)
-		w.kubelet = &kubelet{w: w, volumes: map[types.UID]marker{}}
+	w.kubelet = &kubelet{w: w, volumes: map[types.UID]marker{}}
 	w.cache.sync(t)
 	w.startOperator()
 	return w

@@ -19,31 +19,30 @@ import (
 
 // publish tells what was seen and decided, in status and, when something happened, in an event.
 func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cluster, d plan.Decision, acted error) error {
+	_, nothing := d.Step.(plan.Nothing)
+	if !nothing && acted == nil {
+		r.Recorder.Eventf(s.Cluster, nil, corev1.EventTypeNormal, d.Reason, stepName(d.Step), "%s", d.Message)
+	}
 	before := s.Cluster.DeepCopy()
 	s.Cluster.Status = statusFrom(s, seen, d, r.Now())
-	r.announce(before, s.Cluster, d, acted)
 	if equality.Semantic.DeepEqual(before.Status, s.Cluster.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, s.Cluster, client.MergeFrom(before)); err != nil {
+	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, s.Cluster, lock); err != nil {
 		return fmt.Errorf("publish status: %w", client.IgnoreNotFound(err))
+	}
+	if nothing {
+		r.announce(before, s.Cluster, d)
 	}
 	return nil
 }
 
-// announce records an event for each step taken, and one when the cluster begins to wait for something grave.
-func (r *Reconciler) announce(before, after *v1alpha2.EtcdCluster, d plan.Decision, acted error) {
-	if _, nothing := d.Step.(plan.Nothing); !nothing {
-		if acted == nil {
-			r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, d.Reason, stepName(d.Step), "%s", d.Message)
-		}
-		return
-	}
+// announce records an event when the cluster comes to rest, or begins to wait for something grave.
+func (r *Reconciler) announce(before, after *v1alpha2.EtcdCluster, d plan.Decision) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha2.ConditionReady)
-	if was != nil && was.Reason == d.Reason {
-		return
-	}
 	switch {
+	case was != nil && was.Reason == d.Reason:
 	case d.Outlook == plan.Fulfilled:
 		r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, d.Reason, "Observe", "%s", d.Message)
 	case d.Outlook == plan.Stuck || d.Grave():
