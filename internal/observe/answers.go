@@ -25,7 +25,7 @@ var errNotRunning = errors.New("etcd is not running")
 func (o *Observer) ask(ctx context.Context, s *Scene) {
 	var wg sync.WaitGroup
 	for _, m := range s.Members {
-		if !running(m.Pod) {
+		if !running(m.Pod) || removed(m.Object) {
 			m.Answer.Err = errNotRunning
 			continue
 		}
@@ -83,6 +83,9 @@ func (s *Scene) enlist() {
 		}
 	}
 }
+
+// removed members are left alone: etcd may panic when it is asked for the status of one (etcd issue 21966).
+func removed(m *v1alpha2.EtcdMember) bool { return m.Spec.Removal != nil && m.Spec.Removal.Confirmed }
 
 func running(p *corev1.Pod) bool {
 	if p == nil || p.DeletionTimestamp != nil && p.Status.Phase != corev1.PodRunning {
