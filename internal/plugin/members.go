@@ -91,7 +91,7 @@ func live(m *Member, o *observation, from *observe.Member, p plan.Member) {
 		m.Database.QuotaBytes = quota(o.cluster)
 	}
 	if m.Lag = nil; o.scene.Leader() != nil {
-		m.Lag = new(max(int64(o.scene.Leader().Answer.Status.RaftIndex)-int64(st.RaftAppliedIndex), 0)) //nolint:gosec // raft indexes stay far below 2^63
+		m.Lag = new(max(int64(o.scene.Leader().Answer.Status.RaftIndex)-int64(st.RaftAppliedIndex), 0))
 	}
 	m.Alarms = nil
 	for _, a := range slices.Concat(st.Alarms, o.scene.Alarms) {

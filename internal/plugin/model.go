@@ -97,9 +97,9 @@ type Database struct {
 // Answer is what the operator's rules say.
 type Answer struct {
 	// Outlook is fulfilled, working, waiting or stuck.
-	Outlook string `json:"outlook"`
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
+	Outlook string `json:"outlook,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // Operator is what the operator does and why, in its own words.

@@ -168,10 +168,10 @@ func (s *shared) completeCluster(cmd *cobra.Command, args []string, _ string) ([
 // terminal is the size of the terminal that out is, in columns and rows; false if it is none.
 func terminal(out io.Writer) (width, height int, is bool) {
 	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a file descriptor is small
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return 0, 0, false
 	}
-	width, height, err := term.GetSize(int(file.Fd())) //nolint:gosec // a file descriptor is small
+	width, height, err := term.GetSize(int(file.Fd()))
 	return width, height, err == nil
 }
 

@@ -175,7 +175,7 @@ func memberRow(m Member, live, wide bool) []cell {
 		id, node = cut8(m.ID), cut(m.Node, 20)
 	}
 	return []cell{
-		{text: m.Name}, {orDash(id), figures}, {text: m.Role}, {orDash(m.Version), figures}, {index, figures}, {lag, figures},
+		{text: m.Name}, {orDash(id), figures}, {text: orDash(m.Role)}, {orDash(m.Version), figures}, {index, figures}, {lag, figures},
 		{term, figures}, {size, figures}, {inUse, figures}, {text: orDash(node)}, {restarts, with}, {m.State, statePaint(m.State)},
 	}
 }

@@ -136,5 +136,5 @@ func frame(text string, height int) string {
 	if height > 0 && len(lines) > height {
 		lines = append(lines[:height-1], "…")
 	}
-	return home + strings.Join(lines, clearLine+"\r\n") + clearLine + clearBelow
+	return home + strings.Join(lines, clearLine+"\n") + clearLine + clearBelow
 }
