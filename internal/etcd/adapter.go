@@ -72,12 +72,20 @@ func clientConfig(t Target) clientv3.Config {
 			grpc.WithNoProxy(),
 			grpc.WithIdleTimeout(idleTimeout),
 			grpc.WithStatsHandler(sentMarker{}),
+			grpc.WithChainUnaryInterceptor(failFast),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxReconnectDelay},
 				MinConnectTimeout: connectTimeout,
 			}),
 		},
 	}
+}
+
+// failFast ends a call when no connection can be made, where clientv3 would wait for one until the deadline.
+func failFast(
+	ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
+) error {
+	return invoke(ctx, method, request, answer, conn, append(options, grpc.WaitForReady(false))...)
 }
 
 // client connects on its first call: given credentials, clientv3.New waits for the member to accept them.
@@ -97,7 +105,7 @@ func (c *client) open(ctx context.Context) (*clientv3.Client, error) {
 		return nil, ctx.Err()
 	}
 	if c.closed {
-		return nil, grpc.ErrClientConnClosing
+		return nil, net.ErrClosed
 	}
 	if c.etcd == nil {
 		if err := c.connect(ctx); err != nil {
@@ -111,7 +119,7 @@ func (c *client) open(ctx context.Context) (*clientv3.Client, error) {
 }
 
 func (c *client) connect(ctx context.Context) error {
-	life, end := context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.Background()) //nolint:forbidigo // the connection outlives the call
 	unbind := context.AfterFunc(ctx, end)
 	config := c.config
 	config.Context = life

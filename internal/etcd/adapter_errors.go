@@ -71,8 +71,9 @@ func changeError(err error, sent bool) error {
 	switch codeOf(err) {
 	case codes.InvalidArgument, codes.FailedPrecondition, codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
 		return err
+	default:
+		return fmt.Errorf("%w: %w", ErrAmbiguous, err)
 	}
-	return fmt.Errorf("%w: %w", ErrAmbiguous, err)
 }
 
 func description(err error) string {

@@ -96,16 +96,16 @@ func same(a, b Target) bool {
 
 // sameTLS compares what a client proves and trusts. A configuration that decides in callbacks equals only itself.
 func sameTLS(a, b *tls.Config) bool {
-	if a == b {
-		return true
-	}
-	if a == nil || b == nil || a.GetClientCertificate != nil || b.GetClientCertificate != nil ||
-		a.VerifyPeerCertificate != nil || b.VerifyPeerCertificate != nil || a.VerifyConnection != nil || b.VerifyConnection != nil {
-		return false
+	if a == b || a == nil || b == nil || callsBack(a) || callsBack(b) {
+		return a == b
 	}
 	return a.ServerName == b.ServerName && a.InsecureSkipVerify == b.InsecureSkipVerify && a.MinVersion == b.MinVersion &&
-		(a.RootCAs == b.RootCAs || a.RootCAs != nil && a.RootCAs.Equal(b.RootCAs)) &&
+		a.RootCAs.Equal(b.RootCAs) &&
 		slices.EqualFunc(a.Certificates, b.Certificates, func(x, y tls.Certificate) bool {
 			return slices.EqualFunc(x.Certificate, y.Certificate, bytes.Equal)
 		})
+}
+
+func callsBack(c *tls.Config) bool {
+	return c.GetClientCertificate != nil || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
 }

@@ -29,6 +29,17 @@ func (e *entry) at() uint64 {
 	return e.index
 }
 
+// revision is that of the key space: 1 when it is empty, and one more for each write.
+func (e *entry) revision() int64 {
+	count := int64(1)
+	for ; e != nil; e = e.prev {
+		if e.key != "" {
+			count++
+		}
+	}
+	return count
+}
+
 func (e *entry) sum() *state {
 	if e == nil {
 		return &state{}

@@ -47,8 +47,7 @@ func (p *Process) Exited() *Exit {
 func (p *Process) Ready() bool {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
-	return p.serving && p.state().votes(p.data.memberID) && p.world.reads(p) == nil &&
-		!slices.ContainsFunc(p.state().alarms, func(a etcd.Alarm) bool { return a.Type == etcd.AlarmCorrupt })
+	return p.serving && p.state().votes(p.data.memberID) && p.world.reads(p) == nil && !p.alarmed(etcd.AlarmCorrupt)
 }
 
 // Put writes a key through this member, as a client of the cluster does. Without an error the write is acknowledged.
@@ -56,16 +55,23 @@ func (p *Process) Put(key string) error {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	defer p.world.settle()
-	if err := p.world.answers(p); err != nil {
-		return changed(err)
-	}
-	if slices.ContainsFunc(p.state().alarms, func(a etcd.Alarm) bool { return a.Type == etcd.AlarmNoSpace }) {
+	return changed(p.put(key))
+}
+
+func (p *Process) put(key string) error {
+	switch {
+	case p.world.answers(p) != nil:
+		return p.world.answers(p)
+	case p.state().learns(p.data.memberID):
+		return etcd.ErrLearnerRefuses
+	case p.alarmed(etcd.AlarmNoSpace):
 		return ErrNoSpace
 	}
-	if p.state().learns(p.data.memberID) {
-		return etcd.ErrLearnerRefuses
-	}
 	return p.world.commit(p, p.state(), key)
+}
+
+func (p *Process) alarmed(kind etcd.AlarmType) bool {
+	return slices.ContainsFunc(p.state().alarms, func(a etcd.Alarm) bool { return a.Type == kind })
 }
 
 // Keys lists the keys that this member holds, in the order of the writes.
@@ -89,7 +95,7 @@ func (p *Process) RaiseAlarm(kind etcd.AlarmType) error {
 	defer p.world.settle()
 	s := *p.state()
 	s.alarms = append(slices.Clone(s.alarms), etcd.Alarm{MemberID: p.data.memberID, Type: kind})
-	return p.world.commit(p, &s, "")
+	return changed(p.world.commit(p, &s, ""))
 }
 
 // SetDBSize sets what the member says of its database, in bytes.

@@ -74,8 +74,8 @@ func (f *front) serve() {
 // pass copies from one side to the other. While keep is true everything after the first bytes is kept back: those are HTTP/2's
 // settings, without which a client does not send.
 func pass(to, from net.Conn, keep func() bool) {
-	defer to.Close()   //nolint:errcheck // both directions end together
-	defer from.Close() //nolint:errcheck // both directions end together
+	defer to.Close()
+	defer from.Close()
 	buffer := make([]byte, 32<<10)
 	for first := true; ; first = false {
 		n, err := from.Read(buffer)

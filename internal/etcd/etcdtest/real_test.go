@@ -65,7 +65,7 @@ func binaryOf(t *testing.T, version string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(binary); err != nil {
+	if _, err := exec.LookPath(binary); err != nil {
 		t.Fatalf("etcd %s is missing: %v\nBuild it with `.testbed/bin/testbed build etcd-%s` (as `make test` does), or point %s at a folder "+
 			"with etcd-v%s/etcd.", version, err, version, binVariable, version)
 	}
@@ -136,7 +136,7 @@ func (r *processes) Start(t *testing.T, args etcdfake.Args) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // the process has its own handle
+	defer log.Close()
 	p.command = exec.Command(r.binary, "--name="+args.Name, "--data-dir="+filepath.Join(r.dir, args.Volume),
 		"--listen-peer-urls="+args.PeerURL, "--initial-advertise-peer-urls="+args.PeerURL,
 		"--listen-client-urls=http://"+p.client, "--advertise-client-urls="+args.ClientURL,

@@ -63,12 +63,18 @@ func replacing(t *testing.T, c *cluster) {
 		c.join(t, "d", leader, left)
 		c.promote(t, leader, added.ID)
 	})
-	step(t, "a healthy voter leaves only when all others were connected for 5 s", func(t *testing.T) { c.checkHealthyRemoval(t, leader, left) })
+	step(t, "a healthy voter leaves only when all others were connected for 5 s", func(t *testing.T) {
+		c.checkHealthyRemoval(t, leader, left)
+	})
 }
 
+// checkHealthyRemoval removes the leader, while d is a voter as well.
 func (c *cluster) checkHealthyRemoval(t *testing.T, leader, via string) {
 	t.Helper()
 	id := c.id(t, via, leader)
+	c.h.Kill(t, "d")
+	c.restart(t, "d")
+	c.waitServing(t, "d")
 	wantErr(t, "remove early", c.to(t, via).Remove(within(t, patience), id), etcd.ErrUnhealthyCluster)
 	c.eventually(t, "remove the leader", func() error {
 		return onlyWhile(t, c.to(t, via).Remove(within(t, patience), id), etcd.ErrUnhealthyCluster)
@@ -223,9 +229,7 @@ func single(t *testing.T, c *cluster) {
 		added := c.add(t, "a", "c")
 		c.join(t, "c", "a")
 		c.promote(t, "a", added.ID)
-		peerURL, _ := c.h.Address("d")
-		_, err := c.to(t, "a").AddLearner(within(t, patience), peerURL)
-		wantErr(t, "add", err, etcd.ErrUnhealthyCluster)
+		c.checkAddIsRefusedAfterRestart(t, "c", "a")
 	})
 	step(t, "one of two cannot let the other go when it is dead", func(t *testing.T) {
 		id := c.id(t, "a", "c")

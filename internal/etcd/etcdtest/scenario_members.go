@@ -1,9 +1,12 @@
 package etcdtest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/etcd/etcdfake"
@@ -24,35 +27,16 @@ func founding(t *testing.T, c *cluster) {
 	leader, followers := c.roles(t, names...)
 
 	step(t, "nothing can be added before the voters were connected for 5 s", func(t *testing.T) {
-		peerURL, _ := c.h.Address("d")
-		_, err := c.to(t, leader).AddLearner(within(t, patience), peerURL)
-		wantErr(t, "add", err, etcd.ErrUnhealthyCluster)
+		c.checkAddIsRefusedAfterRestart(t, followers[0], leader)
 	})
 	step(t, "each member lists the same IDs, names and URLs", func(t *testing.T) {
 		for _, from := range names {
-			list := c.list(t, from)
-			if list.ClusterID != clusterID {
-				t.Errorf("%s says cluster %x, want %x", from, list.ClusterID, clusterID)
-			}
-			for _, name := range names {
-				peerURL, clientURL := c.h.Address(name)
-				m := list.Members[slices.IndexFunc(list.Members, func(m etcd.Member) bool { return m.ID == want[name] })]
-				if m.Name != name || m.Learner || !slices.Equal(m.PeerURLs, []string{peerURL}) || !slices.Equal(m.ClientURLs, []string{clientURL}) {
-					t.Errorf("%s lists %+v for %s", from, m, name)
-				}
-			}
+			c.checkList(t, from, clusterID, want)
 		}
 	})
 	step(t, "each status tells the same IDs, leader and version", func(t *testing.T) {
 		for _, name := range names {
-			s := c.status(t, name)
-			if s.ClusterID != clusterID || s.MemberID != want[name] || s.Leader != want[leader] || s.Version != c.h.Version() {
-				t.Errorf("%s says %+v", name, s)
-			}
-			if s.Learner || s.RaftTerm == 0 || s.RaftIndex == 0 || s.RaftAppliedIndex > s.RaftIndex || len(s.Errors) > 0 {
-				t.Errorf("%s says %+v", name, s)
-			}
-			checkVersionFields(t, c.h.Version(), s)
+			c.checkStatus(t, name, etcd.Status{ClusterID: clusterID, MemberID: want[name], Leader: want[leader]})
 		}
 	})
 	step(t, "each member reads, linearizably and locally", func(t *testing.T) {
@@ -82,14 +66,59 @@ func founding(t *testing.T, c *cluster) {
 	})
 }
 
-func checkVersionFields(t *testing.T, version string, s etcd.Status) {
+// checkAddIsRefusedAfterRestart tries again if it took so long that etcd need not refuse any more.
+func (c *cluster) checkAddIsRefusedAfterRestart(t *testing.T, voter, via string) {
 	t.Helper()
-	has := differencesOf(version)
+	peerURL, _ := c.h.Address("z")
+	c.eventually(t, "refuse to add", func() error {
+		c.h.Kill(t, voter)
+		c.restart(t, voter)
+		c.waitServing(t, voter)
+		added, err := c.to(t, via).AddLearner(within(t, patience), peerURL)
+		if err == nil {
+			wantOK(t, "remove", c.to(t, via).Remove(within(t, patience), added.ID))
+			return errors.New("it was added")
+		}
+		wantErr(t, "add", err, etcd.ErrUnhealthyCluster)
+		return nil
+	})
+}
+
+func (c *cluster) checkList(t *testing.T, from string, clusterID uint64, ids map[string]uint64) {
+	t.Helper()
+	list := c.list(t, from)
+	if list.ClusterID != clusterID || len(list.Members) != len(ids) {
+		t.Errorf("%s lists %+v, want %d members of cluster %x", from, list, len(ids), clusterID)
+	}
+	for name, id := range ids {
+		peerURL, clientURL := c.h.Address(name)
+		want := etcd.Member{ID: id, Name: name, PeerURLs: []string{peerURL}, ClientURLs: []string{clientURL}}
+		if !slices.ContainsFunc(list.Members, func(m etcd.Member) bool { return cmp.Equal(m, want) }) {
+			t.Errorf("%s lists %+v, want %+v in it", from, list.Members, want)
+		}
+	}
+}
+
+func (c *cluster) checkStatus(t *testing.T, name string, want etcd.Status) {
+	t.Helper()
+	s := c.status(t, name)
+	if s.ClusterID != want.ClusterID || s.MemberID != want.MemberID || s.Leader != want.Leader || s.Version != c.h.Version() {
+		t.Errorf("%s says %+v, want %+v", name, s, want)
+	}
+	if s.Learner || s.RaftTerm == 0 || s.Revision != 1 || s.RaftAppliedIndex == 0 || len(s.Errors) > 0 {
+		t.Errorf("%s says %+v", name, s)
+	}
+	c.checkVersionFields(t, name, s)
+}
+
+func (c *cluster) checkVersionFields(t *testing.T, name string, s etcd.Status) {
+	t.Helper()
+	has := differencesOf(c.h.Version())
 	if (s.DBSizeQuota > 0) != has.quota {
-		t.Errorf("quota is %d on %s", s.DBSizeQuota, version)
+		t.Errorf("%s says its quota is %d", name, s.DBSizeQuota)
 	}
 	if s.StorageVersion != "" && !has.storageVersion {
-		t.Errorf("storage version is %q on %s", s.StorageVersion, version)
+		t.Errorf("%s says its storage version is %q", name, s.StorageVersion)
 	}
 }
 
