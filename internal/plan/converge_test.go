@@ -183,16 +183,18 @@ var rightful = map[string]func(*world) bool{
 	"CannotPause":   func(w *world) bool { return w.memory && w.want == 0 },
 
 	// A change waits for somebody.
-	"GrowRefused":        func(w *world) bool { return w.count(w.stays) < w.want && !w.safeToAdd() },
-	"JoinRefused":        func(w *world) bool { return w.any(isNewcomer) && !w.safeToAdd() },
-	"LearnerStarting":    func(w *world) bool { return w.any(func(m truth) bool { return m.role == Learner && ill(m) }) },
-	"PromotionRefused":   func(w *world) bool { return w.illVoter() && w.any(func(m truth) bool { return m.role == Learner }) },
-	"ShrinkRefused":      func(w *world) bool { return w.count(w.stays) > w.want && w.illVoter() },
-	"RemovalRefused":     func(w *world) bool { return w.illVoter() && (w.stranger == unstarted || w.any(isOnItsWayOut)) },
-	"ReplacementRefused": func(w *world) bool { return w.illVoter() && w.any(func(m truth) bool { return m.lost && !m.leaving }) },
-	"MemberNotReady":     func(w *world) bool { return w.any(ill) },
-	"MemberBroken":       func(w *world) bool { return w.any(func(m truth) bool { return m.broken }) },
-	"ChangeNotApplied":   func(w *world) bool { return !w.any(ill) && w.any(func(m truth) bool { return !m.current }) },
+	"GrowRefused":      func(w *world) bool { return w.count(isStayer) < w.want && !w.safeToAdd() },
+	"JoinRefused":      func(w *world) bool { return w.any(isNewcomer) && !w.safeToAdd() },
+	"LearnerStarting":  func(w *world) bool { return w.any(func(m truth) bool { return m.role == Learner && isIll(m) }) },
+	"PromotionRefused": func(w *world) bool { return w.hasIllVoter() && w.any(func(m truth) bool { return m.role == Learner }) },
+	"ShrinkRefused":    func(w *world) bool { return w.count(isStayer) > w.want && w.hasIllVoter() },
+	"RemovalRefused":   func(w *world) bool { return w.hasIllVoter() && (w.stranger == unstarted || w.any(isOnItsWayOut)) },
+	"ReplacementRefused": func(w *world) bool {
+		return w.hasIllVoter() && w.any(func(m truth) bool { return m.lost && !m.leaving })
+	},
+	"MemberNotReady":   func(w *world) bool { return w.any(isIll) },
+	"MemberBroken":     func(w *world) bool { return w.any(func(m truth) bool { return m.broken }) },
+	"ChangeNotApplied": func(w *world) bool { return !w.any(isIll) && w.any(func(m truth) bool { return !m.current }) },
 }
 
 func isListedVoter(m truth) bool { return m.role == Voter }
@@ -264,7 +266,7 @@ func TestEveryClusterComesToRest(t *testing.T) {
 
 // live plays w undisturbed, and one in so many also with a death, members in any order, and rarer circumstances.
 func (h *history) live(w world) {
-	dice := &dice{uint64(h.lives)} //nolint:gosec // a count
+	dice := &dice{uint64(h.lives)}
 	leaders := w.leaders()
 	w.leader = leaders[dice.roll(len(leaders))]
 	w.eager = dice.roll(2) == 0
@@ -288,7 +290,9 @@ func (w world) rolled(dice *dice) world {
 		}
 	}
 	w.leader = leader
-	w.opened = dice.roll(8) > 0
+	if w.opened = dice.roll(8) > 0; !w.opened && w.formed {
+		w.founders = dice.roll(most + 1)
+	}
 	w.memory = dice.roll(4) == 0 && !w.any(func(m truth) bool { return m.dormant })
 	if w.n > 0 {
 		w.members[0].current = dice.roll(8) > 0

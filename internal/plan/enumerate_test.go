@@ -101,7 +101,7 @@ func vary(w world, visit func(*world)) {
 			visit(w.but(func(w *world) { w.memory = true }))
 		}
 		if w.n < most {
-			visit(w.but(func(w *world) { w.opened = false }))
+			visit(w.but(func(w *world) { w.opened, w.founders = false, most }))
 			for s := unstarted; s <= foreignMember; s++ {
 				if s == foreignVoter || w.learners() == 0 {
 					visit(w.but(func(w *world) { w.stranger = s }))

@@ -2,10 +2,10 @@ package plan
 
 // observe is what the operator would see. It fills c.Members in place.
 func (w *world) observe(c *Cluster) {
-	members, objects := c.Members[:0], append(c.Objects[:0], Object{ClientService, w.opened, w.opened})
+	members, objects := c.Members[:0], c.Objects[:0]
 	*c = Cluster{
 		Want: w.want, Memory: w.memory, Listed: w.answers(), OrdinalsRecorded: true, Deadline: rest,
-		Objects: objects,
+		Objects: append(objects, Object{ClientService, w.opened, w.opened}),
 	}
 	if w.formed {
 		c.ClusterID = cluster

@@ -22,7 +22,7 @@ func TestReferencePagesAreUpToDate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		have, err := os.ReadFile(path) //nolint:gosec // one of two pages
+		have, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}

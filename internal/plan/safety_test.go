@@ -20,19 +20,7 @@ func wrong(w *world, d Decision) string {
 	case d.Outlook != Working:
 		return "a step, but not working"
 	}
-	switch s := d.Step.(type) {
-	case NameFounders, CreateFounder, RecordCluster, Apply, Record:
-		return wrongBeginning(w, s)
-	case CreateMember, AddLearner, Admit, Promote:
-		return wrongJoin(w, s)
-	case MarkLeaving, MoveLeader, Remove, RemoveStranger:
-		return wrongLeave(w, s)
-	case ConfirmRemoval, DeleteMember:
-		return wrongEnd(w, s)
-	case Park, Wake:
-		return wrongPause(w, s)
-	}
-	return "a step that nobody knows"
+	return wrongStep(w, d.Step)
 }
 
 func wrongRest(w *world, d Decision) string {
@@ -76,8 +64,11 @@ func unless(ok bool, complaint string) func() string {
 	}
 }
 
-func wrongBeginning(w *world, s Step) string {
+// wrongStep says what must not be true when a step is taken.
+func wrongStep(w *world, s Step) string {
+	leaving := w.any(func(m truth) bool { return m.leaving && !m.confirmed })
 	switch s := s.(type) {
+	case Nothing:
 	case NameFounders:
 		return first(
 			unless(!w.formed && w.founders == 0, "founded twice"),
@@ -91,109 +82,123 @@ func wrongBeginning(w *world, s Step) string {
 		return unless(!w.formed && w.answers() && s.ClusterID == cluster, "recorded a cluster that nobody confirmed")()
 	case Apply:
 		n := w.count(func(m truth) bool { return m.role == Voter && m.recorded && m.votes })
-		return unless(w.formed && (!w.answers() || n >= majority(w.voters())), "opened to clients before a majority is on record")()
+		return unless(w.formed && n >= majority(w.voters()), "opened to clients before a majority is on record")()
 	case Record:
 		m := w.at(s.Member)
 		return first(
 			unless(m.process == up && w.answers() && m.role != Unlisted, "recorded a member that did not answer"),
 			unless(s.Voter == (m.role == Voter), "recorded a vote that it does not have, or no vote although it has one"))
-	}
-	return ""
-}
-
-func wrongJoin(w *world, s Step) string {
-	if !w.answers() {
-		return "changes the membership without a list of members"
-	}
-	switch s := s.(type) {
 	case CreateMember:
-		return first(
-			unless(w.count(w.stays) < w.want, "more members than wanted"),
+		return first(w.listKnown,
+			unless(w.count(isStayer) < w.want, "more members than wanted"),
 			unless(!w.any(func(m truth) bool { return !m.leaving && m.role != Voter }), "another one is joining"),
-			unless(w.voters() == 1 || !w.any(func(m truth) bool { return m.leaving && !m.confirmed }), "another one is leaving"))
+			unless(w.voters() == 1 || !leaving, "another one is leaving"))
 	case AddLearner:
-		return first(
-			unless(w.named(s.Name).role == Unlisted && !w.named(s.Name).leaving, "is listed already, or leaving"),
-			unless(w.learners() == 0, "a second learner"),
-			unless(w.mayAdd(), "etcd would refuse to add"))
+		m := w.named(s.Name)
+		return first(w.listKnown,
+			unless(m.role == Unlisted && !m.leaving, "is listed already, or leaving"),
+			w.wrongToAdd)
 	case Admit:
-		return unless(w.at(s.Member).role == Learner, "started before it is listed")()
+		return first(w.listKnown, unless(w.at(s.Member).role == Learner, "started before it is listed"))
 	case Promote:
 		m := w.at(s.Member)
-		return first(
-			unless(m.role == Learner && m.process == up && m.caughtUp && !m.leaving, "promotes one that lags, is gone or is to leave"),
-			unless(m.recorded, "promotes one whose volume is not on record"),
-			unless(w.connected()+1 >= majority(w.voters()+1), "no majority after the promotion"))
-	}
-	return ""
-}
-
-func wrongLeave(w *world, s Step) string {
-	if !w.answers() {
-		return "changes the membership without a list of members"
-	}
-	others := w.stranger == foreignVoter || w.stranger == foreignMember
-	switch s := s.(type) {
+		return first(w.listKnown,
+			unless(!m.leaving, "promotes one that is to leave"),
+			func() string { return w.wrongToPromote(*m) })
 	case MarkLeaving:
 		m := *w.named(s.Name)
-		needless := m.role == Voter && m.process.connected() && !m.lost
-		return first(
+		return first(w.listKnown,
 			unless(!m.leaving, "marked twice"),
-			unless(m.lost || m.admitted && m.role == Unlisted || w.count(w.stays) > w.want, "no reason to leave"),
-			unless(!needless || !w.any(func(m truth) bool { return m.leaving && !m.confirmed }), "another one is leaving"),
+			unless(m.lost || m.admitted && m.role == Unlisted || w.count(isStayer) > w.want, "no reason to leave"),
+			unless(!leaving || m.role != Voter || !m.process.connected(), "another one is leaving"),
 			unless(m.role != Voter || w.voters() > 1, "the last voter is to leave"))
 	case MoveLeader:
-		from, to := w.at(s.From), w.at(s.To)
-		return first(
-			unless(w.leads(s.From) && from.leaving, "leadership is taken from one that does not lead, or stays"),
-			unless(healthyVoter(*to) && s.From != s.To, "leadership goes to one that cannot lead"))
+		return first(w.listKnown,
+			unless(w.leader == w.index(s.From.Name) && w.at(s.From).leaving, "leadership is taken from one that does not lead, or stays"),
+			unless(healthyVoter(*w.at(s.To)) && s.From != s.To, "leadership goes to one that cannot lead"))
 	case Remove:
-		m := *w.at(s.Member)
-		i := w.index(s.Member.Name)
-		rest := w.healthyButFor(i)
-		return first(
-			unless(m.leaving && m.role != Unlisted && !others, "removes one that is not leaving, or beside an unknown member"),
-			unless(w.mayRemove(m), "etcd would refuse to remove"),
-			unless(m.role != Voter || w.voters() > 1 && rest >= majority(w.voters()-1), "no majority after the removal"),
-			unless(!healthyVoter(m) || w.voters() < 4 || rest-1 >= majority(w.voters()-1), "one more failure loses the majority"),
-			unless(w.leader != i || m.process != up || rest == 0, "removes the leader while another could lead"))
+		m, i := *w.at(s.Member), w.index(s.Member.Name)
+		return first(w.listKnown,
+			unless(m.leaving && m.role != Unlisted, "removes one that is not leaving, or not listed"),
+			unless(w.stranger != foreignVoter && w.stranger != foreignMember, "removes one beside an unknown member"),
+			unless(w.leader != i || m.process != up || w.healthyButFor(m) == 0, "removes the leader while another could lead"),
+			func() string { return w.wrongToRemove(m) })
 	case RemoveStranger:
-		return unless(w.stranger == unstarted && s.ID == strangers[unstarted].ID, "removes a member that is not ours")()
-	}
-	return ""
-}
-
-func wrongEnd(w *world, s Step) string {
-	switch s := s.(type) {
+		return first(w.listKnown,
+			unless(w.stranger == unstarted && s.ID == strangers[unstarted].ID, "removes a member that is not ours"))
 	case ConfirmRemoval:
 		m := w.named(s.Name)
-		return first(
-			unless(w.answers() && m.role == Unlisted, "confirms what etcd has not let go"),
+		return first(w.listKnown,
+			unless(m.role == Unlisted, "confirms what etcd has not let go"),
 			unless(m.leaving && !m.confirmed, "confirms what nobody asked for, or twice"))
 	case DeleteMember:
 		m := w.named(s.Name)
 		return unless(m.confirmed && m.gone && m.role == Unlisted, "deletes a member of which something is left")()
-	}
-	return ""
-}
-
-func wrongPause(w *world, s Step) string {
-	switch s := s.(type) {
 	case Park:
-		i := w.index(s.Name)
-		awake := false
-		for j := range w.n {
-			m := w.members[j]
-			awake = awake || j != i && !m.confirmed && (!m.dormant || m.process != noPod)
-		}
-		return first(
-			unless(w.formed && w.want == 0 && !w.memory, "parks a member of a cluster that is wanted, or whose data it would lose"),
-			unless(!w.members[i].dormant, "parks it twice"),
-			unless(w.leader != i || w.members[i].process != up || !awake, "parks the leader before the others have stopped"))
+		return w.wrongToPark(w.index(s.Name))
 	case Wake:
 		return unless(w.want > 0 && w.named(s.Name).dormant, "wakes a member of a paused cluster, or one that is awake")()
 	}
 	return ""
+}
+
+func (w *world) listKnown() string {
+	return unless(w.answers(), "changes the membership without a list of members")()
+}
+
+func (w *world) wrongToAdd() string {
+	return first(
+		unless(w.learners() == 0, "a second learner"),
+		unless(w.mayAdd(), "etcd would refuse to add"))
+}
+
+func (w *world) wrongToPromote(m truth) string {
+	return first(
+		unless(m.role == Learner && m.process == up && m.caughtUp, "promotes one that lags or is gone"),
+		unless(m.recorded, "promotes one whose volume is not on record"),
+		unless(w.connected()+1 >= majority(w.voters()+1), "no majority after the promotion"))
+}
+
+func (w *world) wrongToRemove(m truth) string {
+	others := w.healthyButFor(m)
+	return first(
+		unless(w.mayRemove(m), "etcd would refuse to remove"),
+		unless(m.role != Voter || w.voters() > 1 && others >= majority(w.voters()-1), "no majority after the removal"),
+		unless(!healthyVoter(m) || w.voters() < 4 || others-1 >= majority(w.voters()-1), "one more failure loses the majority"))
+}
+
+func (w *world) wrongToPark(i int) string {
+	others := *w
+	others.drop(i)
+	awake := others.any(func(m truth) bool { return !m.confirmed && (!m.dormant || m.process != noPod) })
+	return first(
+		unless(w.formed && w.want == 0 && !w.memory, "parks a member of a cluster that is wanted, or whose data it would lose"),
+		unless(!w.members[i].dormant, "parks it twice"),
+		unless(w.leader != i || w.members[i].process != up || !awake, "parks the leader before the others have stopped"))
+}
+
+// TestWhatIsAdmissibleIsSafe asks of every member whether it may be added, promoted or removed, also where no rule would.
+func TestWhatIsAdmissibleIsSafe(t *testing.T) {
+	var c Cluster
+	check := func(w *world, m string, no Refusal, complaint string) {
+		if no.None() && complaint != "" {
+			t.Fatalf("%s: %s\n%s", m, complaint, describeWorld(w))
+		}
+	}
+	eachMultiset(0, 1, 4, func(w world) {
+		vary(w, func(w *world) {
+			w.observe(&c)
+			check(w, "anybody", MayAdd(c, Member{}), first(w.listKnown, w.wrongToAdd))
+			for i, m := range c.Members {
+				if m.Role == Learner {
+					check(w, m.Name, MayPromote(c, m), w.wrongToPromote(w.members[i]))
+				}
+				if m.Role != Unlisted {
+					check(w, m.Name, MayRemove(c, m), first(w.listKnown, func() string { return w.wrongToRemove(w.members[i]) }))
+				}
+			}
+		})
+	})
 }
 
 // TestForbiddenClusterIsLeftAlone: no step and no claim while the user, or a name that is taken, forbids it.

@@ -1,9 +1,6 @@
 package plan
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // truth is one member as it really is: what etcd lists, what its process does and what its EtcdMember says.
 type truth struct {
@@ -75,7 +72,7 @@ func (w *world) key() (k key) {
 		k.members[i] = 1<<31 | uint32(m.role)<<8 | uint32(m.process)<<4 | bits(m.caughtUp, m.ready, m.lost, m.broken)
 		k.members[i] |= bits(m.gone, m.founder, m.admitted, m.recorded, m.votes, m.dormant, m.leaving, m.confirmed, m.current) << 12
 	}
-	k.cluster = uint64(w.leader+1)<<32 | uint64(w.want)<<24 | uint64(w.founders)<<16 | uint64(w.stranger)<<8 | //nolint:gosec // small
+	k.cluster = uint64(w.leader+1)<<32 | uint64(w.want)<<24 | uint64(w.founders)<<16 | uint64(w.stranger)<<8 |
 		uint64(bits(w.formed, w.memory, w.opened, w.orphans, w.overdue, w.eager))
 	return k
 }
@@ -89,8 +86,6 @@ func bits(flags ...bool) (b uint32) {
 	}
 	return b
 }
-
-func (w *world) all() []truth { return w.members[:w.n] }
 
 func (w *world) count(is func(truth) bool) (n int) {
 	for i := range w.n {
@@ -155,136 +150,160 @@ func (w *world) settle() {
 	}
 }
 
-var (
-	errNoQuorum = errors.New("no leader")
-	errRefused  = errors.New("refused")
-)
-
-func refuse(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errRefused, fmt.Sprintf(format, args...))
-}
-
 // act does what a step says, as Kubernetes and etcd would, or refuses as they would.
 func (w *world) act(s Step) error {
 	defer w.settle()
 	switch s := s.(type) {
-	case AddLearner, Promote, Remove, RemoveStranger, MoveLeader:
-		if !w.answers() {
-			return errNoQuorum
-		}
-		return w.ask(s)
+	case Nothing:
 	case Apply:
 		w.opened = true
 	case NameFounders:
 		w.founders = s.Count
 	case CreateFounder:
 		return w.create(truth{role: Voter, process: starting, ready: true, founder: true, admitted: true, current: true})
-	case CreateMember:
-		return w.create(truth{ready: true, current: true})
 	case RecordCluster:
 		w.formed = true
-	default:
-		return w.write(s)
+	case CreateMember:
+		return w.create(truth{ready: true, current: true})
+	case Record:
+		w.at(s.Member).recorded, w.at(s.Member).votes = true, s.Voter
+	case Admit:
+		w.at(s.Member).admitted, w.at(s.Member).process = true, starting
+	case MarkLeaving:
+		w.named(s.Name).leaving = true
+	case ConfirmRemoval:
+		w.named(s.Name).confirmed = true
+	case DeleteMember:
+		w.drop(w.index(s.Name))
+	case Park:
+		w.named(s.Name).dormant = true
+	case Wake:
+		w.named(s.Name).dormant = false
+	case AddLearner:
+		return w.addLearner(w.named(s.Name))
+	case Promote:
+		return w.promote(w.at(s.Member))
+	case MoveLeader:
+		return w.moveLeader(w.index(s.From.Name), w.index(s.To.Name))
+	case Remove:
+		return w.remove(w.at(s.Member))
+	case RemoveStranger:
+		return w.removeStranger()
 	}
 	return nil
 }
 
 func (w *world) create(m truth) error {
 	if w.n == room {
-		return refuse("%d members", room)
+		return errors.New("too many members")
 	}
 	w.members[w.n] = m
 	w.n++
 	return nil
 }
 
-// write changes one EtcdMember.
-func (w *world) write(s Step) error {
-	switch s := s.(type) {
-	case Record:
-		m := w.at(s.Member)
-		m.recorded, m.votes = true, s.Voter
-	case Admit:
-		m := w.at(s.Member)
-		m.admitted, m.process = true, starting
-	case MarkLeaving:
-		w.named(s.Name).leaving = true
-	case ConfirmRemoval:
-		w.named(s.Name).confirmed = true
-	case Park:
-		w.named(s.Name).dormant = true
-	case Wake:
-		w.named(s.Name).dormant = false
-	case DeleteMember:
-		i := w.index(s.Name)
-		copy(w.members[i:], w.members[i+1:w.n])
-		w.n--
-		w.members[w.n] = truth{}
-		switch {
-		case w.leader == i:
-			w.leader = -1
-		case w.leader > i:
-			w.leader--
-		}
-	default:
-		return refuse("unknown step %T", s)
+func (w *world) drop(i int) {
+	copy(w.members[i:], w.members[i+1:w.n])
+	w.n--
+	w.members[w.n] = truth{}
+	switch {
+	case w.leader == i:
+		w.leader = -1
+	case w.leader > i:
+		w.leader--
 	}
-	return nil
 }
 
-func (w *world) index(name string) int    { return int(name[0] - 'a') }
+func (w *world) index(name string) int    { return int(name[0] - nameable[0]) }
 func (w *world) named(name string) *truth { return &w.members[w.index(name)] }
 func (w *world) at(r Ref) *truth          { return w.named(r.Name) }
-func (w *world) leads(r Ref) bool         { return w.leader == w.index(r.Name) }
-func (w *world) stays(m truth) bool       { return !m.leaving }
-func healthyVoter(m truth) bool           { return m.role == Voter && m.process == up }
-func ill(m truth) bool                    { return m.process == down || m.process == hidden }
-func (w *world) illVoter() bool {
-	return w.any(func(m truth) bool { return m.role == Voter && ill(m) })
-}
-func (w *world) healthyButFor(i int) int {
-	n := w.reachable()
-	if healthyVoter(w.members[i]) {
-		n--
-	}
-	return n
+
+func isStayer(m truth) bool     { return !m.leaving }
+func isIll(m truth) bool        { return m.process == down || m.process == hidden }
+func healthyVoter(m truth) bool { return m.role == Voter && m.process == up }
+
+func (w *world) hasIllVoter() bool {
+	return w.any(func(m truth) bool { return m.role == Voter && isIll(m) })
 }
 
-// ask changes etcd's membership. The rules are those of etcd 3.7.3, server/etcdserver/server.go.
-func (w *world) ask(s Step) error {
-	switch s := s.(type) {
-	case AddLearner:
-		switch m := w.named(s.Name); {
-		case m.role != Unlisted:
-			return refuse("peer URL exists")
-		case w.learners() > 0:
-			return refuse("too many learners")
-		case !w.mayAdd():
-			return refuse("unhealthy cluster")
-		default:
-			m.role = Learner
-		}
-	case Promote:
-		switch m := w.at(s.Member); {
-		case m.role != Learner:
-			return refuse("not a learner")
-		case !m.caughtUp:
-			return refuse("learner not ready")
-		default: // etcd does not look whether the learner is still there
-			m.role = Voter
-		}
-	case Remove:
-		return w.remove(w.at(s.Member))
-	case RemoveStranger:
-		w.stranger = nobody
-	case MoveLeader:
-		if to := w.at(s.To); !w.leads(s.From) || to.role != Voter || to.process != up {
-			return refuse("bad transferee")
-		}
-		w.leader = w.index(s.To.Name)
+// healthyButFor counts the healthy voters without m.
+func (w *world) healthyButFor(m truth) int {
+	if healthyVoter(m) {
+		return w.reachable() - 1
+	}
+	return w.reachable()
+}
+
+// What follows refuses what etcd 3.7.3 refuses: server/etcdserver/server.go.
+
+func (w *world) addLearner(m *truth) error {
+	switch {
+	case !w.answers():
+		return errNoLeader
+	case m.role != Unlisted:
+		return errors.New("peer URL exists")
+	case w.learners() > 0:
+		return errors.New("too many learners")
+	case !w.mayAdd():
+		return errUnhealthy
+	}
+	m.role = Learner
+	return nil
+}
+
+// promote takes a learner that has died meanwhile: etcd does not look whether it is still there.
+func (w *world) promote(m *truth) error {
+	switch {
+	case !w.answers():
+		return errNoLeader
+	case m.role != Learner:
+		return errors.New("not a learner")
+	case !m.caughtUp:
+		return errors.New("learner not ready")
+	}
+	m.role = Voter
+	return nil
+}
+
+func (w *world) moveLeader(from, to int) error {
+	switch {
+	case !w.answers():
+		return errNoLeader
+	case w.leader != from || !healthyVoter(w.members[to]):
+		return errors.New("bad transferee")
+	}
+	w.leader = to
+	return nil
+}
+
+func (w *world) remove(m *truth) error {
+	switch {
+	case !w.answers():
+		return errNoLeader
+	case m.role == Unlisted:
+		return errors.New("member not found")
+	case !w.mayRemove(*m):
+		return errUnhealthy
+	}
+	m.role = Unlisted
+	if m.process.connected() {
+		m.process = down // a removed member's process ends itself
 	}
 	return nil
 }
+
+func (w *world) removeStranger() error {
+	if !w.answers() {
+		return errNoLeader
+	}
+	w.stranger = nobody
+	return nil
+}
+
+var (
+	errNoLeader  = errors.New("no leader")
+	errUnhealthy = errors.New("unhealthy cluster, or not enough started members")
+)
 
 // mayAdd is etcd's mayAddMember for a learner.
 func (w *world) mayAdd() bool { return w.voters() == 1 || w.connected() >= majority(w.voters()+1) }
@@ -292,20 +311,6 @@ func (w *world) mayAdd() bool { return w.voters() == 1 || w.connected() >= major
 // mayRemove is etcd's mayRemoveMember.
 func (w *world) mayRemove(m truth) bool {
 	return m.role != Voter || w.voters() > 1 && (!m.process.connected() || w.connected()-1 >= majority(w.voters()-1))
-}
-
-func (w *world) remove(m *truth) error {
-	switch {
-	case m.role == Unlisted:
-		return refuse("member not found")
-	case !w.mayRemove(*m):
-		return refuse("unhealthy cluster, or not enough started members")
-	}
-	m.role = Unlisted
-	if m.process.connected() {
-		m.process = down // a removed member's process ends itself
-	}
-	return nil
 }
 
 // tick lets Kubernetes and etcd move. It says whether anything has.
@@ -363,7 +368,7 @@ func (w *world) heal() {
 	for i := range w.n {
 		m := &w.members[i]
 		m.current, m.broken = true, false
-		if ill(*m) && m.role != Unlisted && !m.lost {
+		if isIll(*m) && m.role != Unlisted && !m.lost {
 			m.process, m.ready = up, true
 		}
 	}
