@@ -210,7 +210,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		args  []string
 		says  string
 	}{
-		"another name":    {stage{scene: demoScene(3)}, []string{"status", "dmeo"}, `no EtcdCluster "dmeo" in namespace "default": there is demo`},
+		"another name":    {stage{scene: demoScene(3)}, []string{"status", "dmeo"}, `"dmeo" in namespace "default": there is demo`},
 		"a member":        {stage{scene: demoScene(3)}, []string{"explain", "demo-7x2kb"}, "demo-7x2kb is a member: name its cluster, demo"},
 		"a Pod":           {stage{scene: demoScene(3)}, []string{"status", "pod/demo-7x2kb"}, "is not an EtcdCluster"},
 		"no CRDs":         {stage{unknown: true}, []string{"status"}, "install the operator with"},

@@ -47,7 +47,8 @@ func difference(e Explanation) string {
 	case e.OperatorAgeSeconds == nil:
 		return "the operator has written nothing yet: it is starting, not running, or not responsible for this namespace"
 	case e.Decision.Step != "" && *e.OperatorAgeSeconds > overdue:
-		return fmt.Sprintf("a step is due, and the operator has written nothing for %s: it is not running, not allowed to act, or sees something else",
+		return fmt.Sprintf("a step is due, and the operator has written nothing for %s: "+
+			"it is not running, not allowed to act, or sees something else",
 			duration(*e.OperatorAgeSeconds))
 	case e.Operator.Outlook == plan.Working.String():
 		return "the operator is at work, and may have been looked at between two steps"

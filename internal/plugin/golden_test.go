@@ -131,7 +131,8 @@ var scenes = map[string]func() *observation{
 			silence(m, true)
 		}
 		o := observed(s)
-		o.blind = errors.New(`pods "demo-7x2kb" is forbidden: User "jane" cannot create resource "pods/portforward" in API group "" in the namespace "default"`)
+		o.blind = errors.New(`pods "demo-7x2kb" is forbidden: User "jane" cannot create resource "pods/portforward" ` +
+			`in API group "" in the namespace "default"`)
 		return o
 	},
 	"fallback-without-pods": func() *observation {
@@ -139,7 +140,8 @@ var scenes = map[string]func() *observation{
 		silence(s.Members[2], true)
 		publish(s, 12*time.Second)
 		o := observed(s)
-		o.scene, o.blind = nil, errors.New(`pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"`)
+		o.scene, o.blind = nil, errors.New(`pods is forbidden: User "jane" cannot list resource "pods" `+
+			`in API group "" in the namespace "default"`)
 		return o
 	},
 	"never-looked-at": func() *observation {

@@ -22,8 +22,9 @@ func (h Health) ExitCode() int {
 		return ExitHealthy
 	case Degraded, Stalled:
 		return ExitDegraded
+	default:
+		return ExitUnavailable
 	}
-	return ExitUnavailable
 }
 
 // verdicts are what a cluster's health follows from, seen live or on record.

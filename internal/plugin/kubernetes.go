@@ -105,7 +105,8 @@ func noSuchCluster(ctx context.Context, from client.Reader, key types.Namespaced
 		return err
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("no EtcdCluster %q in namespace %q: there is none at all; -n names another namespace, -A lists all", key.Name, key.Namespace)
+		return fmt.Errorf("no EtcdCluster %q in namespace %q: there is none at all; -n names another namespace, -A lists all",
+			key.Name, key.Namespace)
 	}
 	names := make([]string, len(all))
 	for i := range all {

@@ -91,7 +91,7 @@ func live(m *Member, o *observation, from *observe.Member, p plan.Member) {
 		m.Database.QuotaBytes = quota(o.cluster)
 	}
 	if m.Lag = nil; o.scene.Leader() != nil {
-		m.Lag = new(max(int64(o.scene.Leader().Answer.Status.RaftIndex)-int64(st.RaftAppliedIndex), 0))
+		m.Lag = new(lag(o.scene.Leader().Answer.Status.RaftIndex, st.RaftAppliedIndex))
 	}
 	m.Alarms = nil
 	for _, a := range slices.Concat(st.Alarms, o.scene.Alarms) {
@@ -102,6 +102,10 @@ func live(m *Member, o *observation, from *observe.Member, p plan.Member) {
 	if m.State == "ok" && len(m.Alarms) > 0 {
 		m.State = strings.Join(m.Alarms, ", ")
 	}
+}
+
+func lag(leader, applied uint64) int64 {
+	return int64(leader - min(applied, leader)) //nolint:gosec // raft indexes stay far below 2^63
 }
 
 func role(p plan.Member, o *observation) string {

@@ -80,7 +80,8 @@ the last, or without Pods, the status that the operator wrote is shown instead, 
 		SilenceErrors: true,
 	}
 	s.flags.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().StringVar(&s.colour, "color", "auto", "Colour the output: auto (on a terminal, unless NO_COLOR is set), always or never")
+	root.PersistentFlags().StringVar(&s.colour, "color", "auto",
+		"Colour the output: auto (on a terminal, unless NO_COLOR is set), always or never")
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.ErrOut)

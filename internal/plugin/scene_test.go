@@ -22,6 +22,7 @@ import (
 var now = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 
 const (
+	founding  = "default-demo-5f0c5c5e"
 	mib       = 1 << 20
 	clusterID = 0x50ef0f7c6fb6a4a0
 )
@@ -30,7 +31,7 @@ const (
 var names = []string{"demo-7x2kb", "demo-c9qpd", "demo-m4dzf", "demo-w8hrg", "demo-z5txn"}
 
 // demoScene is a healthy cluster of n members, with every object that the operator would have made.
-func demoScene(n int) *observe.Scene {
+func demoScene(n int32) *observe.Scene {
 	c := &v1alpha2.EtcdCluster{
 		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha2.GroupVersion.String(), Kind: "EtcdCluster"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -38,16 +39,18 @@ func demoScene(n int) *observe.Scene {
 			CreationTimestamp: metav1.NewTime(now.Add(-24 * time.Hour)),
 		},
 		Spec: v1alpha2.EtcdClusterSpec{
-			Replicas: new(int32(n)), Version: "3.7.3", Storage: v1alpha2.StorageSpec{Size: apiresource.MustParse("1Gi")},
+			Replicas: new(n), Version: "3.7.3", Storage: v1alpha2.StorageSpec{Size: apiresource.MustParse("1Gi")},
 			Options: &v1alpha2.EtcdOptions{QuotaBackendBytes: new(int64(8 << 30))},
 		},
 		Status: v1alpha2.EtcdClusterStatus{
 			ClusterID: observe.FormatID(clusterID), InitialMembers: names[:n], LastOrdinal: int64(n),
-			ClusterToken: "default-demo-5f0c5c5e", LastProgressTime: new(metav1.NewTime(now.Add(-time.Hour))),
+			ClusterToken: founding, LastProgressTime: new(metav1.NewTime(now.Add(-time.Hour))),
 		},
 	}
-	s := &observe.Scene{Cluster: c, Objects: map[plan.ObjectKind]client.Object{}, LastOrdinal: int64(n), List: &etcd.MemberList{ClusterID: clusterID}}
-	for i := range n {
+	s := &observe.Scene{
+		Cluster: c, Objects: map[plan.ObjectKind]client.Object{}, LastOrdinal: int64(n), List: &etcd.MemberList{ClusterID: clusterID},
+	}
+	for i := range int(n) {
 		addMember(s, i)
 	}
 	for i, m := range s.Members {
@@ -85,15 +88,16 @@ func addMember(s *observe.Scene, i int) {
 		},
 	}
 	s.List.Members = append(s.List.Members, etcd.Member{ID: id, Name: o.Name, PeerURLs: []string{o.Spec.PeerURL}})
-	leader := id
+	leader, index := id, uint64(12004118)
 	if i > 0 {
 		leader = s.Members[0].Answer.Status.MemberID
+		index = s.Members[i-1].Answer.Status.RaftIndex - 1
 	}
 	s.Members = append(s.Members, &observe.Member{Object: o, Pod: pod, Claim: claim, Answer: observe.Answer{
 		Client: struct{ etcd.Client }{}, Healthy: true,
 		Status: &etcd.Status{
 			ClusterID: clusterID, MemberID: id, Leader: leader, Version: "3.7.3", StorageVersion: "3.7.0", Revision: 9112404,
-			RaftTerm: 9, RaftIndex: 12004118 - uint64(i), RaftAppliedIndex: 12004118 - uint64(i),
+			RaftTerm: 9, RaftIndex: index, RaftAppliedIndex: index,
 			DBSize: (412 + 5*int64(i)) * mib, DBSizeInUse: 255 * mib, DBSizeQuota: 8 << 30,
 		},
 	}})

@@ -142,7 +142,8 @@ func said(c *v1alpha2.EtcdCluster) Operator {
 		o.Outlook = plan.Stuck.String()
 	}
 	if c.Status.ObservedGeneration != c.Generation {
-		o.Behind = fmt.Sprintf("the operator has not seen the latest change of the spec: generation %d, seen %d", c.Generation, c.Status.ObservedGeneration)
+		o.Behind = fmt.Sprintf("the operator has not seen the latest change of the spec: generation %d, seen %d",
+			c.Generation, c.Status.ObservedGeneration)
 	}
 	return o
 }
@@ -176,11 +177,17 @@ func (s *ClusterStatus) figures(o *observation) {
 	if s.Version == "" {
 		s.Version = o.cluster.Spec.Version
 	}
+	s.Revision = revision(o)
+}
+
+// revision is that of the member that is furthest.
+func revision(o *observation) (newest int64) {
 	for i, m := range o.scene.Members {
 		if o.seen.Members[i].Answered {
-			s.Revision = max(s.Revision, m.Answer.Status.Revision)
+			newest = max(newest, m.Answer.Status.Revision)
 		}
 	}
+	return newest
 }
 
 func older(a, b string) bool {

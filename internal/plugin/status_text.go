@@ -71,8 +71,9 @@ func paintOf(h Health) paint {
 		return yellow
 	case Unavailable, Unknown:
 		return red
+	default:
+		return bold
 	}
-	return bold
 }
 
 func versions(s ClusterStatus) string {
@@ -91,7 +92,8 @@ func database(s ClusterStatus) string {
 	if d == nil {
 		return "-"
 	}
-	text := fmt.Sprintf("%s of %s (%s), %s in use", binarySize(d.SizeBytes), binarySize(d.QuotaBytes), percent(d.SizeBytes, d.QuotaBytes), binarySize(d.InUseBytes))
+	text := fmt.Sprintf("%s of %s (%s), %s in use",
+		binarySize(d.SizeBytes), binarySize(d.QuotaBytes), percent(d.SizeBytes, d.QuotaBytes), binarySize(d.InUseBytes))
 	if s.Revision > 0 {
 		text += "   revision " + grouped(s.Revision)
 	}
