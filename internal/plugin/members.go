@@ -105,7 +105,7 @@ func live(m *Member, o *observation, from *observe.Member, p plan.Member) {
 }
 
 func lag(leader, applied uint64) int64 {
-	return int64(leader - min(applied, leader)) //nolint:gosec // raft indexes stay far below 2^63
+	return int64(leader - min(applied, leader))
 }
 
 func role(p plan.Member, o *observation) string {
