@@ -64,6 +64,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet, getenv func(string) string) {
 	fs.IntVar(&o.Workers, "max-concurrent-reconciles", defaultWorkers, "clusters, and members, that are worked on at once")
 
 	o.Log.TimeEncoder = zapcore.ISO8601TimeEncoder
+	o.Log.StacktraceLevel = zapcore.PanicLevel // an error says where it comes from
 	fromGo := flag.NewFlagSet("", flag.ContinueOnError)
 	o.Log.BindFlags(fromGo)
 	fs.AddGoFlagSet(fromGo)

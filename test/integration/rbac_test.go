@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -33,8 +32,6 @@ const ownRights = `
 coordination.k8s.io/leases: create
 events: create patch
 `
-
-func isDeployment(o *unstructured.Unstructured) bool { return o.GetKind() == "Deployment" }
 
 func TestTheOperatorHasTheRightsItNeedsAndNoOthers(t *testing.T) {
 	if diff := cmp.Diff(lines(rights), rightsIn(t, operatorName, newNamespace(t))); diff != "" {

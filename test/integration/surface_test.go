@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,32 +121,5 @@ func TestScaleReadsAndWrites(t *testing.T) {
 	}
 	if *c.Spec.Replicas != 5 {
 		t.Errorf("replicas: want 5 after scaling, got %d", *c.Spec.Replicas)
-	}
-}
-
-func TestCustomResourceDefinitionsOutliveTheRelease(t *testing.T) {
-	objects, err := renderChart()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := 0
-	for _, o := range objects {
-		if o.GetKind() == "CustomResourceDefinition" && o.GetAnnotations()["helm.sh/resource-policy"] == "keep" {
-			kept++
-		}
-	}
-	if kept != 3 {
-		t.Errorf("want 3 CustomResourceDefinitions that are kept, got %d", kept)
-	}
-	if objects, err = renderChart("--set", "crds.enabled=false"); err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range objects {
-		if o.GetKind() == "CustomResourceDefinition" {
-			t.Errorf("crds.enabled=false still gives %s", o.GetName())
-		}
-	}
-	if !slices.ContainsFunc(objects, isDeployment) {
-		t.Error("the chart gives no Deployment")
 	}
 }
