@@ -82,8 +82,7 @@ func (p *Process) connected() int {
 	return count
 }
 
-// Promote implements etcd.Changer: server.go, PromoteMember. A follower asks the leader, and asks it again and again while
-// the leader finds too few members started.
+// Promote implements etcd.Changer: server.go, PromoteMember. A follower asks the leader.
 func (c *client) Promote(ctx context.Context, id uint64) error {
 	return c.call(ctx, "Promote", true, notByLearner(func(p *Process) error {
 		l := c.world.leaderOf(p)
@@ -91,9 +90,6 @@ func (c *client) Promote(ctx context.Context, id uint64) error {
 			return errNoAnswer
 		}
 		if err := l.mayPromote(id); err != nil {
-			if l != p && err == etcd.ErrNotEnoughStarted { //nolint:errorlint // this very value
-				return errNoAnswer
-			}
 			return err
 		}
 		return c.apply(p, func(s *state) (*state, error) { return s.promote(id) })

@@ -129,6 +129,14 @@ func wantKeys(t *testing.T, p *etcdfake.Process, n int) {
 	}
 }
 
+// These are the IDs of every etcd that was ever started without flags.
+func TestIDsAreThoseThatEtcdComputes(t *testing.T) {
+	member := etcdfake.FounderID("etcd-cluster", "http://localhost:2380")
+	if cluster := etcdfake.ClusterID(member); member != 0x8e9e05c52164694d || cluster != 0xcdf818194e3a8c32 {
+		t.Errorf("got member %x of cluster %x", member, cluster)
+	}
+}
+
 // The case of etcd issue 21178: the majority that forms consists of a member that was away and one that forgot.
 func TestAVoterThatForgotItsLogCostsAcknowledgedWrites(t *testing.T) {
 	for _, c := range []struct {
@@ -186,6 +194,29 @@ func TestOnlyTheMajoritySideOfACutGoesOn(t *testing.T) {
 	for _, h := range hosts {
 		wantKeys(t, w.Process(clientURL(h)), 3)
 	}
+}
+
+func TestNobodyVotesForALogBehindTheirOwn(t *testing.T) {
+	w := newWorld()
+	w.found(t, "a", "b", "c", "d", "e")
+	for _, ahead := range []string{"a", "d", "e"} {
+		w.Cut(peerURL(ahead), peerURL("b"))
+		w.Cut(peerURL(ahead), peerURL("c"))
+	}
+	put(t, w.Process(clientURL("a")), "key", 1)
+	for _, ahead := range []string{"a", "d", "e"} {
+		w.Process(clientURL(ahead)).Stop()
+	}
+	w.Heal()
+	w.Cut(peerURL("a"), peerURL("c")) // b is in touch with a majority, a is not
+	w.start(t, args("a", "a", "b", "c", "d", "e"))
+	for _, h := range []string{"b", "c"} {
+		wantErr(t, w.dial(t, h).Read(t.Context()), context.DeadlineExceeded)
+	}
+
+	w.Heal()
+	wantErr(t, w.dial(t, "b").Read(t.Context()), nil)
+	wantKeys(t, w.Process(clientURL("b")), 1)
 }
 
 func TestAnOlderCopyOfAVolumeIsNoticedWhileTheLeaderRemembers(t *testing.T) {
