@@ -39,9 +39,6 @@ func (o *Observer) ask(ctx context.Context, s *Scene) {
 			s.List = &list
 			s.enlist()
 		}
-		if alarms, err := voice.Alarms(ctx); err == nil {
-			s.Alarms = alarms
-		}
 	}
 }
 

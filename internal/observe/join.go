@@ -85,7 +85,7 @@ func (s *Scene) member(m *Member) plan.Member {
 // standing fills in what etcd's list says, or, while it cannot be asked, what is on record.
 func (s *Scene) standing(m *Member, p *plan.Member) {
 	switch {
-	case s.List == nil && (p.Votes || p.Founder):
+	case s.List == nil && !p.Confirmed && (p.Votes || p.Founder):
 		p.Role, p.ID = plan.Voter, ParseID(m.Object.Status.MemberID)
 	case m.Entry == nil:
 	case m.Entry.Learner:
@@ -126,7 +126,9 @@ func caughtUp(learner, leader *etcd.Status) bool {
 	return learner.RaftAppliedIndex+most >= leader.RaftIndex && learner.RaftAppliedIndex*10 >= leader.RaftIndex*9
 }
 
-var unusable = []string{v1alpha2.FailureForeignData, v1alpha2.FailureDataLost, v1alpha2.FailureDataUnreadable, v1alpha2.FailureVolumeMissing}
+var unusable = []string{
+	v1alpha2.FailureForeignData, v1alpha2.FailureDataLost, v1alpha2.FailureDataUnreadable, v1alpha2.FailureVolumeMissing,
+}
 
 func (s *Scene) trouble(m *Member, p *plan.Member) {
 	f := m.Object.Status.Failure

@@ -124,7 +124,7 @@ func (s *Scene) readObjects(ctx context.Context, from, live client.Reader) error
 		kind  plan.ObjectKind
 		name  string
 		empty client.Object
-		type_ string
+		label string
 	}{
 		{plan.HeadlessService, s.Cluster.Name, &corev1.Service{}, "Service"},
 		{plan.DisruptionBudget, s.Cluster.Name, &policyv1.PodDisruptionBudget{}, "PodDisruptionBudget"},
@@ -138,11 +138,11 @@ func (s *Scene) readObjects(ctx context.Context, from, live client.Reader) error
 		switch {
 		case apierrors.IsNotFound(err):
 		case err != nil:
-			return fmt.Errorf("get %s %s: %w", o.type_, o.name, err)
-		case s.ours(o.type_, o.empty):
+			return fmt.Errorf("get %s %s: %w", o.label, o.name, err)
+		case s.ours(o.label, o.empty):
 			s.Objects[o.kind] = o.empty
 		case o.empty.GetLabels()[v1alpha2.LabelClusterUID] == "":
-			s.Taken = append(s.Taken, o.type_+" "+o.name)
+			s.Taken = append(s.Taken, o.label+" "+o.name)
 		}
 	}
 	return nil

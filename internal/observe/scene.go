@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,8 +24,7 @@ type Scene struct {
 	// LastOrdinal is the highest member number seen on any member, volume or in status.
 	LastOrdinal int64
 
-	List   *etcd.MemberList // nil if no voter could be asked
-	Alarms []etcd.Alarm
+	List *etcd.MemberList // nil if no voter could be asked
 }
 
 // Member is one member, from all sides.
@@ -52,6 +53,31 @@ func (m *Member) VolumeUID() string {
 		return string(m.Claim.UID)
 	}
 	return ""
+}
+
+// Close gives the connections back that the members were asked through.
+func (s *Scene) Close() {
+	for _, m := range s.Members {
+		if m.Answer.Client != nil {
+			_ = m.Answer.Client.Close()
+		}
+	}
+}
+
+// Alarms lists the alarms of a member, as any member that answered knows them.
+func (s *Scene) Alarms(memberID uint64) (types []string) {
+	for _, m := range s.Members {
+		if m.Answer.Status == nil {
+			continue
+		}
+		for _, a := range m.Answer.Status.Alarms {
+			if a.MemberID == memberID && !slices.Contains(types, string(a.Type)) {
+				types = append(types, string(a.Type))
+			}
+		}
+	}
+	slices.Sort(types)
+	return types
 }
 
 // Find returns the member with this name, nil if there is none.
@@ -107,7 +133,7 @@ func (s *Scene) Desired(kind plan.ObjectKind) client.Object {
 	case plan.ClientService:
 		return resource.ClientService(s.Cluster)
 	default:
-		return resource.DisruptionBudget(s.Cluster, int32(s.voters()), int32(s.want())) //nolint:gosec // a handful of members
+		return resource.DisruptionBudget(s.Cluster, int32(s.voters()), int32(s.want()))
 	}
 }
 

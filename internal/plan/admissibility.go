@@ -77,7 +77,11 @@ var AdditionInvariants = []Invariant{
 var PromotionInvariants = []Invariant{
 	{"MemberListKnown", "etcd's member list was read linearizably in this pass.", memberListKnown},
 	{"QuorumToAgree", "A majority of the voters is healthy, so that etcd can agree to the change.", quorumToAgree},
-	{"IncarnationRecorded", "The learner's member ID and volume are recorded, so that it can never vote from another volume.", incarnationRecorded},
+	{
+		"IncarnationRecorded",
+		"The learner's member ID and volume are recorded, so that it can never vote from another volume.",
+		incarnationRecorded,
+	},
 	{"LearnerCaughtUp", "The learner answers and has nearly all of the leader's log (etcd: isLearnerReady).", learnerCaughtUp},
 	{"QuorumAfterwards", "Counting the learner, a majority of the voters is healthy.", quorumAfterPromotion},
 }
@@ -128,7 +132,8 @@ func surviveOneMoreAfterRemoval(c Cluster, m Member) string {
 	if !isHealthyVoter(m) || n < 3 || healthy-1 >= quorum.Size(n) {
 		return ""
 	}
-	return fmt.Sprintf("without it %d of %d voters would be healthy, and losing one more would leave fewer than %d", healthy, n, quorum.Size(n))
+	return fmt.Sprintf("without it %d of %d voters would be healthy, and losing one more would leave fewer than %d",
+		healthy, n, quorum.Size(n))
 }
 
 func oneLearner(c Cluster, _ Member) string {

@@ -40,7 +40,8 @@ func Degraded(c Cluster) Verdict {
 	broken := c.where(Unusable)
 	switch {
 	case len(broken) > 0:
-		return Verdict{true, "MembersBroken", fmt.Sprintf("%d of %d members cannot use their data%s", len(broken), len(c.Members), troubles(broken))}
+		return Verdict{true, "MembersBroken",
+			fmt.Sprintf("%d of %d members cannot use their data%s", len(broken), len(c.Members), troubles(broken))}
 	case c.Want == 0 || !c.formed() || healthy == n:
 		return Verdict{false, "AllMembersHealthy", "no member is known to be broken"}
 	}

@@ -12,7 +12,8 @@ func disabled(c Cluster) (Decision, bool) {
 	if !c.Disabled {
 		return silent()
 	}
-	return wait("ReconcilingDisabled", "the annotation etcd-operator.cozystack.io/reconcile=disabled stops the operator; remove it to go on", rest)
+	return wait("ReconcilingDisabled",
+		"the annotation etcd-operator.cozystack.io/reconcile=disabled stops the operator; remove it to go on", rest)
 }
 
 func namesTaken(c Cluster) (Decision, bool) {
@@ -52,14 +53,14 @@ func found(c Cluster) (Decision, bool) {
 	case len(c.Members) > 0 && c.SeenID != 0:
 		return step(RecordCluster{c.SeenID}, "Recording", fmt.Sprintf("recording the cluster ID %x again", c.SeenID))
 	case len(c.Members) > 0:
-		return stuck("StatusLost", fmt.Sprintf("status names no founders, but there are %d members and none answers: not founding a second cluster; "+
-			"restore the status of this EtcdCluster, or delete it", len(c.Members)))
+		return stuck("StatusLost", fmt.Sprintf("status names no founders, but there are %d members and none answers: "+
+			"not founding a second cluster; restore the status of this EtcdCluster, or delete it", len(c.Members)))
 	case len(c.Orphans) > 0:
-		return stuck("VolumesWithoutMembers", fmt.Sprintf("there are volumes of this cluster, but no members: %s: not founding a second cluster; "+
-			"restore the EtcdMembers, or delete the EtcdCluster", list(c.Orphans)))
+		return stuck("VolumesWithoutMembers", fmt.Sprintf("there are volumes of this cluster, but no members: %s: "+
+			"not founding a second cluster; restore the EtcdMembers, or delete the EtcdCluster", list(c.Orphans)))
 	case c.Want == 0:
-		return Decision{Step: Nothing{}, Outlook: Fulfilled, Reason: "Paused", Message: "paused before the first start; replicas above 0 founds the cluster",
-			Recheck: rest}, true
+		return Decision{Step: Nothing{}, Outlook: Fulfilled, Reason: "Paused", Recheck: rest,
+			Message: "paused before the first start; replicas above 0 founds the cluster"}, true
 	}
 	return step(NameFounders{c.Want}, "Bootstrapping", fmt.Sprintf("naming %d founders", c.Want))
 }

@@ -20,15 +20,15 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 	if !m.Admitted {
 		return step(Admit{m.Ref()}, "AdmittingMember", fmt.Sprintf("%s is listed as learner %x; letting it start", m.Name, m.ID))
 	}
+	if !m.Answered {
+		return wait("LearnerStarting", fmt.Sprintf("waiting for the learner %s to start%s", m.Name, troubles([]Member{m})), soon)
+	}
 	if no := MayPromote(c, m); !no.None() {
 		reason := "LearnerCatchingUp"
-		switch {
-		case !m.Answered:
-			reason = "LearnerStarting"
-		case m.CaughtUp:
+		if m.CaughtUp {
 			reason = "PromotionRefused"
 		}
-		return hold(reason, fmt.Sprintf("not promoting %s: %s%s", m.Name, no, troubles([]Member{m})), no, soon)
+		return hold(reason, fmt.Sprintf("not promoting %s: %s", m.Name, no), no, soon)
 	}
 	return ask(Promote{m.Ref()}, "PromotingLearner", fmt.Sprintf("%s has caught up; promoting it", m.Name))
 }

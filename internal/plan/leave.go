@@ -20,7 +20,8 @@ func expelled(c Cluster) (Decision, bool) {
 	if !ok {
 		return silent()
 	}
-	return step(MarkLeaving{m.Name, "RemovedFromEtcd"}, "MemberExpelled", fmt.Sprintf("etcd does not list %s any more; cleaning up after it", m.Name))
+	return step(MarkLeaving{m.Name, "RemovedFromEtcd"}, "MemberExpelled",
+		fmt.Sprintf("etcd does not list %s any more; cleaning up after it", m.Name))
 }
 
 func removeLeaving(c Cluster) (Decision, bool) {
@@ -81,7 +82,8 @@ func shrink(c Cluster) (Decision, bool) {
 	if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
 		return hold("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 	}
-	return step(MarkLeaving{m.Name, "ScaledDown"}, "Shrinking", fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
+	return step(MarkLeaving{m.Name, "ScaledDown"}, "Shrinking",
+		fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
 }
 
 // leastMissed prefers a member without a vote, then an unhealthy one, then a follower, then the youngest.

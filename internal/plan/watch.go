@@ -30,22 +30,23 @@ func noMemberList(c Cluster) (Decision, bool) {
 }
 
 func stranger(c Cluster) (Decision, bool) {
-	for _, s := range c.Strangers {
-		id := fmt.Sprintf("%x (%s)", s.ID, s.PeerURL)
-		if s.Name != "" || !s.Ours {
-			return stuck("UnknownMember", fmt.Sprintf("etcd lists member %s, which has no EtcdMember: not changing the membership; "+
-				"remove it from etcd if it does not belong there", id))
-		}
-		role := Voter
-		if s.Learner {
-			role = Learner
-		}
-		if no := MayRemove(c, Member{ID: s.ID, Role: role}); !no.None() {
-			return hold("RemovalRefused", fmt.Sprintf("not removing member %s, which never started: %s", id, no), no, retry)
-		}
-		return ask(RemoveStranger{s.ID}, "RemovingStranger", fmt.Sprintf("removing member %s, which never started and has no EtcdMember", id))
+	if len(c.Strangers) == 0 {
+		return silent()
 	}
-	return silent()
+	s := c.Strangers[0]
+	id := fmt.Sprintf("%x (%s)", s.ID, s.PeerURL)
+	if s.Name != "" || !s.Ours {
+		return stuck("UnknownMember", fmt.Sprintf("etcd lists member %s, which has no EtcdMember: not changing the membership; "+
+			"remove it from etcd if it does not belong there", id))
+	}
+	role := Voter
+	if s.Learner {
+		role = Learner
+	}
+	if no := MayRemove(c, Member{ID: s.ID, Role: role}); !no.None() {
+		return hold("RemovalRefused", fmt.Sprintf("not removing member %s, which never started: %s", id, no), no, retry)
+	}
+	return ask(RemoveStranger{s.ID}, "RemovingStranger", fmt.Sprintf("removing member %s, which never started and has no EtcdMember", id))
 }
 
 func awaitHealth(c Cluster) (Decision, bool) {
@@ -61,7 +62,8 @@ func awaitHealth(c Cluster) (Decision, bool) {
 	if _, starting := c.first(func(m Member) bool { return m.Starting || m.Healthy && !m.Ready }); starting {
 		every = soon
 	}
-	return wait("MemberNotReady", fmt.Sprintf("waiting for %d of %d members to be ready: %s%s", len(ill), len(c.Members), names(ill), troubles(ill)), every)
+	return wait("MemberNotReady",
+		fmt.Sprintf("waiting for %d of %d members to be ready: %s%s", len(ill), len(c.Members), names(ill), troubles(ill)), every)
 }
 
 func outdated(c Cluster) (Decision, bool) {
@@ -69,8 +71,8 @@ func outdated(c Cluster) (Decision, bool) {
 	if len(old) == 0 {
 		return silent()
 	}
-	return stuck("ChangeNotApplied", fmt.Sprintf("the spec has changed in fields that this version of the operator gives only to new members; "+
-		"%d of %d members are as before: %s", len(old), len(c.Members), names(old)))
+	return stuck("ChangeNotApplied", fmt.Sprintf("the spec has changed in fields that this version of the operator gives only to new "+
+		"members; %d of %d members are as before: %s", len(old), len(c.Members), names(old)))
 }
 
 func asDesired(c Cluster) string {

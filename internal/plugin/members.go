@@ -93,12 +93,7 @@ func live(m *Member, o *observation, from *observe.Member, p plan.Member) {
 	if m.Lag = nil; o.scene.Leader() != nil {
 		m.Lag = new(lag(o.scene.Leader().Answer.Status.RaftIndex, st.RaftAppliedIndex))
 	}
-	m.Alarms = nil
-	for _, a := range slices.Concat(st.Alarms, o.scene.Alarms) {
-		if a.MemberID == st.MemberID && !slices.Contains(m.Alarms, string(a.Type)) {
-			m.Alarms = append(m.Alarms, string(a.Type))
-		}
-	}
+	m.Alarms = o.scene.Alarms(st.MemberID)
 	if m.State == "ok" && len(m.Alarms) > 0 {
 		m.State = strings.Join(m.Alarms, ", ")
 	}

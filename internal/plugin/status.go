@@ -206,7 +206,7 @@ func alarms(o *observation) []string {
 		if !o.seen.Members[i].Answered {
 			continue
 		}
-		for _, a := range slices.Concat(m.Answer.Status.Alarms, o.scene.Alarms) {
+		for _, a := range m.Answer.Status.Alarms {
 			text := string(a.Type)
 			if a.MemberID != 0 {
 				text += " on " + nameOf(o, a.MemberID)

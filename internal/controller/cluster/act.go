@@ -70,6 +70,8 @@ func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step
 		c.Status.ClusterToken = resource.ClusterToken(c.Namespace, c.Name, c.UID)
 	case plan.RecordCluster:
 		c.Status.ClusterID = observe.FormatID(step.ClusterID)
+	default:
+		return fmt.Errorf("record step %T: not known", step)
 	}
 	if err := r.Client.Status().Patch(ctx, c, before); err != nil {
 		return fmt.Errorf("record in status: %w", err)
@@ -151,8 +153,9 @@ func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Ste
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Dormant = true })
 	case plan.Wake:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Dormant = false })
+	default:
+		return fmt.Errorf("intend step %T: not known", step)
 	}
-	return nil
 }
 
 func (r *Reconciler) patchMember(ctx context.Context, m *v1alpha2.EtcdMember, change func(*v1alpha2.EtcdMemberSpec)) error {

@@ -24,33 +24,27 @@ func changeMembership(ctx context.Context, s *observe.Scene, step plan.Step) err
 	}
 	switch step := step.(type) {
 	case plan.AddLearner:
-		m := s.Find(step.Name).Object
-		if _, err := voice.AddLearner(ctx, m.Spec.PeerURL); err != nil && !errors.Is(err, etcd.ErrPeerURLExists) {
-			return fmt.Errorf("add %s as a learner: %w", step.Name, err)
-		}
+		_, err := voice.AddLearner(ctx, s.Find(step.Name).Object.Spec.PeerURL)
+		return unless(etcd.ErrPeerURLExists, err, "add %s as a learner", step.Name)
 	case plan.Promote:
-		if err := voice.Promote(ctx, step.Member.ID); err != nil && !errors.Is(err, etcd.ErrNotLearner) {
-			return fmt.Errorf("promote %s: %w", step.Member.Name, err)
-		}
+		return unless(etcd.ErrNotLearner, voice.Promote(ctx, step.Member.ID), "promote %s", step.Member.Name)
 	case plan.MoveLeader:
-		if err := voice.MoveLeader(ctx, step.To.ID); err != nil {
-			return fmt.Errorf("move leadership from %s to %s: %w", step.From.Name, step.To.Name, err)
-		}
+		return unless(nil, voice.MoveLeader(ctx, step.To.ID), "move leadership from %s to %s", step.From.Name, step.To.Name)
 	case plan.Remove:
-		return remove(ctx, voice, step.Member.ID)
+		return unless(etcd.ErrMemberNotFound, voice.Remove(ctx, step.Member.ID), "remove %s", step.Member.Name)
 	case plan.RemoveStranger:
-		return remove(ctx, voice, step.ID)
+		return unless(etcd.ErrMemberNotFound, voice.Remove(ctx, step.ID), "remove member %x", step.ID)
 	default:
-		return fmt.Errorf("take step %T: not known", step)
+		return fmt.Errorf("ask etcd for step %T: not known", step)
 	}
-	return nil
 }
 
-func remove(ctx context.Context, voice etcd.Client, id uint64) error {
-	if err := voice.Remove(ctx, id); err != nil && !errors.Is(err, etcd.ErrMemberNotFound) {
-		return fmt.Errorf("remove member %x: %w", id, err)
+// unless is err with what was being done, or nil if err is that it was done before.
+func unless(done, err error, doing string, args ...any) error {
+	if err == nil || done != nil && errors.Is(err, done) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf(doing+": %w", append(args, err)...)
 }
 
 // refusal says why etcd will not take a step for now, "" if err is something else. None of these is a fault of the operator,

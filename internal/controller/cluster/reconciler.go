@@ -58,6 +58,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("observe: %w", err)
 	}
+	defer scene.Close()
 	if !scene.Cluster.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil // owner references take everything down
 	}
@@ -65,9 +66,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if _, nothing := next.Step.(plan.Nothing); nothing {
 		return r.conclude(ctx, scene, seen, next, nil)
 	}
-	if scene, seen, err = r.Observer.LookAgain(ctx, req.NamespacedName); err != nil {
-		return reconcile.Result{}, fmt.Errorf("observe again: %w", client.IgnoreNotFound(err))
+	return r.confirm(ctx, req, next)
+}
+
+// confirm looks past the cache before a step is taken. If the step is another one now, nothing is done.
+func (r *Reconciler) confirm(ctx context.Context, req reconcile.Request, next plan.Decision) (reconcile.Result, error) {
+	scene, seen, err := r.Observer.LookAgain(ctx, req.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		return reconcile.Result{}, nil
 	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("observe again: %w", err)
+	}
+	defer scene.Close()
 	if confirmed := plan.Next(seen); confirmed.Step != next.Step || !scene.Cluster.DeletionTimestamp.IsZero() {
 		log.FromContext(ctx).V(1).Info("the cache was behind", "cached", next.Step, "live", confirmed.Step)
 		return reconcile.Result{RequeueAfter: plan.Settle}, nil

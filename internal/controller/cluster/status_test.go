@@ -18,7 +18,9 @@ import (
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func voter(name string) plan.Member {
-	return plan.Member{Name: name, ID: 1, Role: plan.Voter, Admitted: true, Recorded: true, Votes: true, Answered: true, Healthy: true, Ready: true}
+	return plan.Member{
+		Name: name, ID: 1, Role: plan.Voter, Admitted: true, Recorded: true, Votes: true, Answered: true, Healthy: true, Ready: true,
+	}
 }
 
 func well(want int) plan.Cluster {

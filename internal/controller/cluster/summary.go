@@ -31,15 +31,10 @@ func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary
 		out[i].DBSize = resource.NewQuantity(st.DBSize, resource.BinarySI)
 		out[i].DBSizeInUse = resource.NewQuantity(st.DBSizeInUse, resource.BinarySI)
 		if l := s.Leader(); l != nil {
-			lag := max(int64(l.Answer.Status.RaftIndex)-int64(st.RaftAppliedIndex), 0) //nolint:gosec // raft indexes stay far below 2^63
+			lag := max(int64(l.Answer.Status.RaftIndex)-int64(st.RaftAppliedIndex), 0)
 			out[i].RaftIndexLag = &lag
 		}
-		for _, a := range s.Alarms {
-			if a.MemberID == st.MemberID {
-				out[i].Alarms = append(out[i].Alarms, string(a.Type))
-			}
-		}
-		slices.Sort(out[i].Alarms)
+		out[i].Alarms = s.Alarms(st.MemberID)
 		if j := slices.IndexFunc(old, func(o v1alpha2.MemberSummary) bool { return o.Name == p.Name }); j >= 0 {
 			steady(&out[i], old[j])
 		}
