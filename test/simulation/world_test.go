@@ -169,7 +169,7 @@ func (w *world) describe() string {
 	var list v1alpha2.EtcdMemberList
 	w.must(w.store.List(context.Background(), &list))
 	for _, m := range list.Items {
-		s += fmt.Sprintf("%s spec: removal=%v dormant=%v initial=%q status: %+v\n", m.Name, m.Spec.Removal, m.Spec.Dormant, m.Spec.InitialCluster, m.Status)
+		s += fmt.Sprintf("%s: %+v\n%+v\n", m.Name, m.Spec, m.Status)
 	}
 	return s
 }
