@@ -28,9 +28,9 @@ import (
 // patience is how long anything may take that is expected to take seconds; a loaded machine with two cores is slow.
 const patience = 90 * time.Second
 
-// cluster is an EtcdCluster under test.
+// cluster is an EtcdCluster under test. Within await its expectations are those of the wait: what does not hold yet is tried again.
 type cluster struct {
-	*gomega.WithT
+	gomega.Gomega
 	t         *testing.T
 	ctx       context.Context
 	namespace string
@@ -40,8 +40,10 @@ type cluster struct {
 type option func(*v1alpha2.EtcdCluster)
 
 func replicas(n int32) option { return func(c *v1alpha2.EtcdCluster) { c.Spec.Replicas = &n } }
+
+// memory has room for etcd's log, which it lays out in files of 64 MB, the next one in advance.
 func memory(c *v1alpha2.EtcdCluster) {
-	c.Spec.Storage.Medium = v1alpha2.StorageMediumMemory
+	c.Spec.Storage = v1alpha2.StorageSpec{Medium: v1alpha2.StorageMediumMemory, Size: resource.MustParse("512Mi")}
 }
 
 // newCluster creates a cluster of three small members in a namespace of its own, and watches its invariants until the test ends.
@@ -52,7 +54,7 @@ func newCluster(t *testing.T, options ...option) *cluster {
 
 func newClusterIn(t *testing.T, namespace, name string, options ...option) *cluster {
 	t.Helper()
-	c := &cluster{WithT: gomega.NewWithT(t), t: t, ctx: t.Context(), namespace: namespace, name: name}
+	c := &cluster{Gomega: gomega.NewWithT(t), t: t, ctx: t.Context(), namespace: namespace, name: name}
 	c.create(options...)
 	c.watchInvariants()
 	return c
@@ -103,13 +105,9 @@ func ordinal(o client.Object) int {
 
 func (c *cluster) member(name string) *v1alpha2.EtcdMember {
 	c.t.Helper()
-	for _, m := range c.members() {
-		if m.Name == name {
-			return &m
-		}
-	}
-	c.t.Fatalf("there is no member %s", name)
-	return nil
+	m := &v1alpha2.EtcdMember{}
+	c.Expect(testbed.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, m)).To(gomega.Succeed())
+	return m
 }
 
 func (c *cluster) memberNames() (names []string) {
@@ -139,15 +137,15 @@ func (c *cluster) deletePod(name string, comesBack bool) {
 	c.t.Helper()
 	old := c.pod(name)
 	c.Expect(testbed.Delete(c.ctx, old)).To(gomega.Succeed())
-	c.await("Pod "+name+" is gone", func(g gomega.Gomega) {
+	c.await("Pod "+name+" is gone", func() {
 		now := &corev1.Pod{}
 		err := testbed.Get(c.ctx, client.ObjectKeyFromObject(old), now)
 		if comesBack {
-			g.Expect(err).NotTo(gomega.HaveOccurred())
-			g.Expect(now.UID).NotTo(gomega.Equal(old.UID))
+			c.Expect(err).NotTo(gomega.HaveOccurred())
+			c.Expect(now.UID).NotTo(gomega.Equal(old.UID))
 			return
 		}
-		g.Expect(apierrors.IsNotFound(err) || now.UID != old.UID).To(gomega.BeTrue())
+		c.Expect(apierrors.IsNotFound(err) || now.UID != old.UID).To(gomega.BeTrue())
 	})
 }
 
@@ -159,14 +157,19 @@ func (c *cluster) claims() []corev1.PersistentVolumeClaim {
 }
 
 // await waits until check holds; a failure says what was waited for and what was wrong last.
-func (c *cluster) await(what string, check func(g gomega.Gomega)) {
+func (c *cluster) await(what string, check func()) {
 	c.t.Helper()
 	c.awaitFor(patience, what, check)
 }
 
-func (c *cluster) awaitFor(limit time.Duration, what string, check func(g gomega.Gomega)) {
+func (c *cluster) awaitFor(limit time.Duration, what string, check func()) {
 	c.t.Helper()
-	c.Eventually(check).WithContext(c.ctx).WithTimeout(limit).WithPolling(200*time.Millisecond).Should(gomega.Succeed(), what)
+	outer := c.Gomega
+	c.Eventually(func(g gomega.Gomega) {
+		c.Gomega = g
+		defer func() { c.Gomega = outer }()
+		check()
+	}).WithContext(c.ctx).WithTimeout(limit).WithPolling(200*time.Millisecond).Should(gomega.Succeed(), what)
 }
 
 // awaitReady waits until the cluster is as asked for, and serves with n members.
@@ -174,11 +177,11 @@ func (c *cluster) awaitReady(n int32) *v1alpha2.EtcdCluster {
 	c.t.Helper()
 	var o *v1alpha2.EtcdCluster
 	began := time.Now()
-	c.await(fmt.Sprintf("%d members are ready", n), func(g gomega.Gomega) {
+	c.await(fmt.Sprintf("%d members are ready", n), func() {
 		o = c.get()
-		g.Expect(condition(o, v1alpha2.ConditionReady)).To(gomega.HavePrefix("True"))
-		g.Expect(condition(o, v1alpha2.ConditionAvailable)).To(gomega.HavePrefix("True"))
-		g.Expect(o.Status.ReadyMembers).To(gomega.Equal(n))
+		c.Expect(condition(o, v1alpha2.ConditionReady)).To(gomega.HavePrefix("True"))
+		c.Expect(condition(o, v1alpha2.ConditionAvailable)).To(gomega.HavePrefix("True"))
+		c.Expect(o.Status.ReadyMembers).To(gomega.Equal(n))
 	})
 	c.t.Logf("%s: %d members ready after another %.1f s", c.name, n, time.Since(began).Seconds())
 	return o
@@ -238,8 +241,8 @@ func (c *cluster) write() *traffic.Load {
 func (c *cluster) awaitAcks(l *traffic.Load, n int) {
 	c.t.Helper()
 	want := l.Journal.Acks() + n
-	c.await(fmt.Sprintf("%d more writes are acknowledged", n), func(g gomega.Gomega) {
-		g.Expect(l.Journal.Acks()).To(gomega.BeNumerically(">=", want))
+	c.await(fmt.Sprintf("%d more writes are acknowledged", n), func() {
+		c.Expect(l.Journal.Acks()).To(gomega.BeNumerically(">=", want))
 	})
 }
 

@@ -40,8 +40,8 @@ func TestCreatedClusterServesAndSaysSo(t *testing.T) {
 	// The address that hosted control planes use, and the one for everybody else.
 	c.put("hello", "world")
 	c.Expect(c.value("hello")).To(gomega.Equal("world"))
-	c.await("the client Service leads to the three voters", func(g gomega.Gomega) {
-		g.Expect(c.clientAddresses(g)).To(gomega.ConsistOf(c.addresses()))
+	c.await("the client Service leads to the three voters", func() {
+		c.Expect(c.clientAddresses()).To(gomega.ConsistOf(c.addresses()))
 	})
 	for _, p := range c.pods() {
 		c.Expect(p.Labels).To(gomega.HaveKeyWithValue(v1alpha2.LabelRole, v1alpha2.RoleVoter))
@@ -58,9 +58,9 @@ func (c *cluster) addresses() (all []string) {
 }
 
 // clientAddresses are those that the client Service leads to.
-func (c *cluster) clientAddresses(g gomega.Gomega) (all []string) {
+func (c *cluster) clientAddresses() (all []string) {
 	var slices discoveryv1.EndpointSliceList
-	g.Expect(testbed.List(c.ctx, &slices, client.InNamespace(c.namespace),
+	c.Expect(testbed.List(c.ctx, &slices, client.InNamespace(c.namespace),
 		client.MatchingLabels{discoveryv1.LabelServiceName: c.name + "-client"})).To(gomega.Succeed())
 	for _, s := range slices.Items {
 		for _, e := range s.Endpoints {
@@ -76,10 +76,10 @@ func TestReplicasChangedDuringBootstrapWaitForTheClusterToForm(t *testing.T) {
 	t.Parallel()
 	place := newPlace(t)
 	c := newCluster(t, place.only)
-	c.await("three founders wait for a node", func(g gomega.Gomega) {
-		g.Expect(c.pods()).To(gomega.HaveLen(3))
+	c.await("three founders wait for a node", func() {
+		c.Expect(c.pods()).To(gomega.HaveLen(3))
 		for _, p := range c.pods() {
-			g.Expect(unschedulable(&p)).To(gomega.BeTrue())
+			c.Expect(unschedulable(&p)).To(gomega.BeTrue())
 		}
 	})
 	founders := c.memberNames()

@@ -21,16 +21,16 @@ func TestDeletionLeavesNothingBehind(t *testing.T) {
 	c.Expect(len(inventory(t, namespace))).To(gomega.BeNumerically(">", len(before)+9), "the inventory sees what a cluster is made of")
 
 	c.Expect(testbed.Delete(c.ctx, c.get())).To(gomega.Succeed())
-	c.await("nothing is left", func(g gomega.Gomega) {
-		g.Expect(inventory(t, namespace)).To(gomega.Equal(before))
+	c.await("nothing is left", func() {
+		c.Expect(inventory(t, namespace)).To(gomega.Equal(before))
 		var volumes corev1.PersistentVolumeList
-		g.Expect(testbed.List(c.ctx, &volumes)).To(gomega.Succeed())
+		c.Expect(testbed.List(c.ctx, &volumes)).To(gomega.Succeed())
 		for _, v := range volumes.Items {
-			g.Expect(v.Spec.ClaimRef).NotTo(gomega.HaveField("Namespace", namespace))
+			c.Expect(v.Spec.ClaimRef).NotTo(gomega.HaveField("Namespace", namespace))
 		}
 		dirs, err := testbed.VolumeDirs(namespace)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		g.Expect(dirs).To(gomega.BeEmpty())
+		c.Expect(err).NotTo(gomega.HaveOccurred())
+		c.Expect(dirs).To(gomega.BeEmpty())
 	})
 }
 

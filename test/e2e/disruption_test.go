@@ -44,9 +44,9 @@ func TestDrainOfASecondNodeIsRefusedWhileAMemberIsDown(t *testing.T) {
 	_, err := testbed.Kubectl(t, "drain", first.Spec.NodeName, "--pod-selector="+v1alpha2.LabelCluster+"="+c.name,
 		"--delete-emptydir-data", "--timeout=60s")
 	c.Expect(err).NotTo(gomega.HaveOccurred())
-	c.await("the drained member is down and counted", func(g gomega.Gomega) {
-		g.Expect(unschedulable(c.pod(first.Name))).To(gomega.BeTrue())
-		g.Expect(c.get().Status.ReadyMembers).To(gomega.BeEquivalentTo(2))
+	c.await("the drained member is down and counted", func() {
+		c.Expect(unschedulable(c.pod(first.Name))).To(gomega.BeTrue())
+		c.Expect(c.get().Status.ReadyMembers).To(gomega.BeEquivalentTo(2))
 	})
 	c.Expect(apierrors.IsTooManyRequests(evict(c.ctx, &second))).To(gomega.BeTrue(), "the budget refuses a second one")
 	c.awaitAcks(load, 20)
@@ -54,8 +54,8 @@ func TestDrainOfASecondNodeIsRefusedWhileAMemberIsDown(t *testing.T) {
 	_, err = testbed.Kubectl(t, "uncordon", first.Spec.NodeName)
 	c.Expect(err).NotTo(gomega.HaveOccurred())
 	c.awaitReady(3)
-	c.await("the second may go now", func(g gomega.Gomega) { g.Expect(evict(c.ctx, &second)).To(gomega.Succeed()) })
-	c.await("it comes back", func(g gomega.Gomega) { g.Expect(c.pod(second.Name).UID).NotTo(gomega.Equal(second.UID)) })
+	c.await("the second may go now", func() { c.Expect(evict(c.ctx, &second)).To(gomega.Succeed()) })
+	c.await("it comes back", func() { c.Expect(c.pod(second.Name).UID).NotTo(gomega.Equal(second.UID)) })
 	c.awaitReady(3)
 	c.settle(load)
 }

@@ -16,6 +16,11 @@ import (
 	"github.com/cozystack/etcd-operator/test/e2e/bed"
 )
 
+const (
+	keep     = `mkdir "$2" && mv "$1"/* "$2"`
+	giveBack = `rm -rf "$1"/* && mv "$2"/* "$1" && rmdir "$2"`
+)
+
 // A member whose volume is not its own must not vote. Each time the volume is put back as it was, and the member is the same again.
 func TestMemberNeverStartsOnAVolumeThatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
@@ -31,28 +36,39 @@ func TestMemberNeverStartsOnAVolumeThatIsNotItsOwn(t *testing.T) {
 	c.awaitAcks(load, 50)
 
 	for _, fault := range []struct {
-		claim  string
-		script string // $1 is the volume, $2 its own content kept aside, $3 the other member's volume, $4 an older copy of that
-		code   int32
-		reason string
-		words  string
+		claim string
+		// $1 is the volume, $2 where its content can be kept on the same disk, $3 the other member's volume, $4 an older copy of that
+		spoil, mend string
+		code        int32
+		reason      string
+		words       string
 	}{
-		{"emptied", `true`, 42, v1alpha2.FailureDataLost, "the volume is empty, and the member has run before"},
-		{"without its write-ahead log", `cp -a "$2/." "$1"; rm -r "$1/data/member/wal"`, 42, v1alpha2.FailureDataLost, "write-ahead log is gone"},
-		{"a copy of another member's", `cp -a "$3/." "$1"`, 41, v1alpha2.FailureForeignData, "data of member " + other},
-		{"an older copy of another volume", `cp -a "$4/." "$1"`, 41, v1alpha2.FailureForeignData, "data of member " + other},
-		{"unreadable", `cp -a "$2/." "$1"; chmod 0 "$1/data/member"`, 43, v1alpha2.FailureDataUnreadable, "permission denied"},
-		{"of a wrong owner", `cp -a "$2/." "$1"; chown -R 0:0 "$1/data"; chmod -R go= "$1/data"`, 43, v1alpha2.FailureDataUnreadable, "permission denied"},
+		{"emptied", keep, giveBack, 42, v1alpha2.FailureDataLost, "the volume is empty, and the member has run before"},
+		{
+			"without its write-ahead log", `mkdir "$2" && mv "$1/data/member/wal" "$2"`, `mv "$2/wal" "$1/data/member" && rmdir "$2"`,
+			42, v1alpha2.FailureDataLost, "write-ahead log is gone",
+		},
+		{"a copy of another member's", keep + ` && cp -a "$3"/* "$1"`, giveBack, 41, v1alpha2.FailureForeignData, "data of member " + other},
+		{"an older copy of another volume", keep + ` && cp -a "$4"/* "$1"`, giveBack, 41, v1alpha2.FailureForeignData, "data of member " + other},
+		{
+			"unreadable", `chmod 0 "$1/data/member"`, `chmod 700 "$1/data/member"`,
+			43, v1alpha2.FailureDataUnreadable, "permission denied",
+		},
+		{
+			"of a wrong owner", `chown -R 0:0 "$1/data"`, `chown -R --reference="$1/member.json" "$1/data"`,
+			43, v1alpha2.FailureDataUnreadable, "permission denied",
+		},
 	} {
 		t.Logf("the volume of %s is %s", victim, fault.claim)
-		own := filepath.Join(t.TempDir(), "own")
-		shell(t, `mkdir "$2" && mv "$1"/* "$2" && `+fault.script, dir, own, theirs, older)
-		// Whoever has an open file goes on with it: only a new start shows the fault.
+		aside := dir + ".aside"
+		t.Cleanup(func() { os.RemoveAll(aside) })
+		shell(t, fault.spoil, dir, aside, theirs, older)
+		// Whoever has a file open goes on with it: only a new start shows the fault.
 		c.deletePod(victim, true)
 		c.awaitRefusal(victim, fault.code, fault.reason, fault.words)
 		c.awaitAcks(load, 20)
 
-		shell(t, `rm -rf "$1"/* && mv "$2"/* "$1"`, dir, own)
+		shell(t, fault.mend, dir, aside)
 		c.deletePod(victim, true)
 		c.awaitReady(3)
 		c.Expect(c.identity()).To(gomega.Equal(before))
@@ -95,15 +111,15 @@ func TestVolumeEmptiedBeforeTheFirstStartWasOverIsRefused(t *testing.T) {
 	place.open("node1")
 	c := newCluster(t, place.apart) // a single founder finds a node, and waits for the others
 	var started string
-	c.await("etcd has started on the only node", func(g gomega.Gomega) {
+	c.await("etcd has started on the only node", func() {
 		started = ""
 		for _, p := range c.pods() {
 			if pids, err := bed.Processes(&p, "etcd"); err == nil && len(pids) > 0 {
 				started = p.Name
 			}
 		}
-		g.Expect(started).NotTo(gomega.BeEmpty())
-		g.Expect(filepath.Glob(filepath.Join(c.volume(started), "data", "member", "wal", "*.wal"))).NotTo(gomega.BeEmpty())
+		c.Expect(started).NotTo(gomega.BeEmpty())
+		c.Expect(filepath.Glob(filepath.Join(c.volume(started), "data", "member", "wal", "*.wal"))).NotTo(gomega.BeEmpty())
 	})
 	dir, pod := c.volume(started), c.pod(started)
 	// Stopped first, or it would write on while its files go.
@@ -113,8 +129,6 @@ func TestVolumeEmptiedBeforeTheFirstStartWasOverIsRefused(t *testing.T) {
 
 	c.awaitRefusal(started, 42, v1alpha2.FailureDataLost, "the volume is empty")
 	c.Expect(c.pod(started).UID).To(gomega.Equal(pod.UID), "the container was started again in the same Pod")
-	c.deletePod(started, true)
-	c.awaitRefusal(started, 42, v1alpha2.FailureDataLost, "the volume is empty")
 	c.Expect(c.get().Status.ClusterID).To(gomega.BeEmpty())
 }
 
@@ -122,18 +136,18 @@ func TestVolumeEmptiedBeforeTheFirstStartWasOverIsRefused(t *testing.T) {
 // etcd must not have run.
 func (c *cluster) awaitRefusal(name string, code int32, reason, words string) {
 	c.t.Helper()
-	c.await("the refusal is told", func(g gomega.Gomega) {
+	c.await("the refusal is told", func() {
 		p := c.pod(name)
 		got, message := exitCode(p)
-		g.Expect(got).To(gomega.Equal(code))
-		g.Expect(message).To(gomega.ContainSubstring(words))
-		g.Expect(bed.Processes(p, "etcd")).To(gomega.BeEmpty())
+		c.Expect(got).To(gomega.Equal(code))
+		c.Expect(message).To(gomega.ContainSubstring(words))
+		c.Expect(bed.Processes(p, "etcd")).To(gomega.BeEmpty())
 		failure := c.member(name).Status.Failure
-		g.Expect(failure).NotTo(gomega.BeNil())
-		g.Expect(failure.Reason).To(gomega.Equal(reason))
-		g.Expect(failure.Message).To(gomega.ContainSubstring(words))
-		g.Expect(failure.ExitCode).To(gomega.HaveValue(gomega.Equal(code)))
-		g.Expect(condition(c.get(), v1alpha2.ConditionDegraded)).To(gomega.And(
+		c.Expect(failure).NotTo(gomega.BeNil())
+		c.Expect(failure.Reason).To(gomega.Equal(reason))
+		c.Expect(failure.Message).To(gomega.ContainSubstring(words))
+		c.Expect(failure.ExitCode).To(gomega.HaveValue(gomega.Equal(code)))
+		c.Expect(condition(c.get(), v1alpha2.ConditionDegraded)).To(gomega.And(
 			gomega.HavePrefix("True MembersBroken"), gomega.ContainSubstring(name), gomega.ContainSubstring(words)))
 	})
 	c.Consistently(func() ([]int, error) { return bed.Processes(c.pod(name), "etcd") }, 2*time.Second, 50*time.Millisecond).

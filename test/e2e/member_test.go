@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
@@ -15,6 +16,13 @@ import (
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
+
+// soon is the time that one call may take.
+func (c *cluster) soon() context.Context {
+	ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+	c.t.Cleanup(cancel)
+	return ctx
+}
 
 // dial connects to some members for the rest of the test.
 func (c *cluster) dial(endpoints ...string) *clientv3.Client {
@@ -36,7 +44,7 @@ func (c *cluster) dialAll() *clientv3.Client {
 // memberIDs are etcd's own, by name.
 func (c *cluster) memberIDs() map[string]string {
 	c.t.Helper()
-	list, err := c.dialAll().MemberList(c.ctx)
+	list, err := c.dialAll().MemberList(c.soon())
 	c.Expect(err).NotTo(gomega.HaveOccurred())
 	ids := map[string]string{}
 	for _, m := range list.Members {
@@ -49,20 +57,20 @@ func (c *cluster) memberIDs() map[string]string {
 func (c *cluster) leader() string {
 	c.t.Helper()
 	var name string
-	c.await("somebody leads", func(g gomega.Gomega) {
+	c.await("somebody leads", func() {
 		client := c.dialAll()
 		defer client.Close()
-		st, err := client.Status(c.ctx, client.Endpoints()[0])
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		list, err := client.MemberList(c.ctx)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
+		st, err := client.Status(c.soon(), client.Endpoints()[0])
+		c.Expect(err).NotTo(gomega.HaveOccurred())
+		list, err := client.MemberList(c.soon())
+		c.Expect(err).NotTo(gomega.HaveOccurred())
 		name = ""
 		for _, m := range list.Members {
 			if m.ID == st.Leader {
 				name = m.Name
 			}
 		}
-		g.Expect(name).NotTo(gomega.BeEmpty())
+		c.Expect(name).NotTo(gomega.BeEmpty())
 	})
 	return name
 }
@@ -70,15 +78,15 @@ func (c *cluster) leader() string {
 // lead makes a member the leader.
 func (c *cluster) lead(name string) {
 	c.t.Helper()
-	c.await(name+" leads", func(g gomega.Gomega) {
+	c.await(name+" leads", func() {
 		now := c.leader()
 		if now == name {
 			return
 		}
 		id, err := strconv.ParseUint(c.memberIDs()[name], 16, 64)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		_, err = c.dial(endpoint(c.pod(now))).MoveLeader(c.ctx, id)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
+		c.Expect(err).NotTo(gomega.HaveOccurred())
+		_, err = c.dial(endpoint(c.pod(now))).MoveLeader(c.soon(), id)
+		c.Expect(err).NotTo(gomega.HaveOccurred())
 	})
 }
 
@@ -93,9 +101,9 @@ func (c *cluster) clientService() *corev1.Service {
 func (c *cluster) put(key, value string) {
 	c.t.Helper()
 	client := c.dial(c.clientService().Spec.ClusterIP + ":2379")
-	c.await("a write through the client Service", func(g gomega.Gomega) {
-		_, err := client.Put(c.ctx, key, value)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
+	c.await("a write through the client Service", func() {
+		_, err := client.Put(c.soon(), key, value)
+		c.Expect(err).NotTo(gomega.HaveOccurred())
 	})
 }
 
@@ -103,9 +111,9 @@ func (c *cluster) put(key, value string) {
 func (c *cluster) value(key string) (value string) {
 	c.t.Helper()
 	client := c.dial(c.clientService().Spec.ClusterIP + ":2379")
-	c.await("a read through the client Service", func(g gomega.Gomega) {
-		got, err := client.Get(c.ctx, key)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
+	c.await("a read through the client Service", func() {
+		got, err := client.Get(c.soon(), key)
+		c.Expect(err).NotTo(gomega.HaveOccurred())
 		value = ""
 		for _, kv := range got.Kvs {
 			value = string(kv.Value)
@@ -146,20 +154,20 @@ func exitCode(p *corev1.Pod) (code int32, message string) {
 // awaitEvent waits for an event about the cluster with this reason.
 func (c *cluster) awaitEvent(reason string) {
 	c.t.Helper()
-	c.awaitFor(15*time.Second, "event "+reason, func(g gomega.Gomega) {
+	c.awaitFor(15*time.Second, "event "+reason, func() {
 		out, err := testbed.Kubectl(c.t, "get", "events.events.k8s.io", "--namespace="+c.namespace, "-o",
 			fmt.Sprintf("jsonpath={.items[?(@.reason==%q)].regarding.name}", reason))
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		g.Expect(out).To(gomega.ContainSubstring(c.name))
+		c.Expect(err).NotTo(gomega.HaveOccurred())
+		c.Expect(out).To(gomega.ContainSubstring(c.name))
 	})
 }
 
 func (c *cluster) awaitCondition(kind, want string) *v1alpha2.EtcdCluster {
 	c.t.Helper()
 	var o *v1alpha2.EtcdCluster
-	c.await(fmt.Sprintf("condition %s is %q", kind, want), func(g gomega.Gomega) {
+	c.await(fmt.Sprintf("condition %s is %q", kind, want), func() {
 		o = c.get()
-		g.Expect(condition(o, kind)).To(gomega.HavePrefix(want))
+		c.Expect(condition(o, kind)).To(gomega.HavePrefix(want))
 	})
 	return o
 }

@@ -18,9 +18,9 @@ func TestMemoryMemberThatLosesItsPodIsReplacedUnderANewName(t *testing.T) {
 	for _, victim := range []string{follower(c), c.leader()} {
 		c.t.Logf("deleting the Pod of %s", victim)
 		c.deletePod(victim, false)
-		c.await(victim+" is replaced", func(g gomega.Gomega) {
-			g.Expect(c.memberNames()).To(gomega.HaveLen(3))
-			g.Expect(c.memberNames()).NotTo(gomega.ContainElement(victim))
+		c.await(victim+" is replaced", func() {
+			c.Expect(c.memberNames()).To(gomega.HaveLen(3))
+			c.Expect(c.memberNames()).NotTo(gomega.ContainElement(victim))
 		})
 		c.awaitReady(3)
 		for _, name := range c.memberNames() {

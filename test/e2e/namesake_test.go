@@ -59,11 +59,11 @@ func TestNothingLeaksIntoAClusterOfTheSameName(t *testing.T) {
 	c.Expect(c.value("of")).To(gomega.BeEmpty())
 	c.put("of", "the second")
 	c.Expect(c.value("of")).To(gomega.Equal("the second"))
-	c.await("only the second is left", func(g gomega.Gomega) {
-		g.Expect(c.claims()).To(gomega.HaveLen(3))
+	c.await("only the second is left", func() {
+		c.Expect(c.claims()).To(gomega.HaveLen(3))
 		dirs, err := testbed.VolumeDirs(c.namespace)
-		g.Expect(err).NotTo(gomega.HaveOccurred())
-		g.Expect(dirs).To(gomega.HaveLen(3))
+		c.Expect(err).NotTo(gomega.HaveOccurred())
+		c.Expect(dirs).To(gomega.HaveLen(3))
 	})
 }
 

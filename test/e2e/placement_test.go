@@ -84,20 +84,20 @@ func TestMemberThatCannotBeScheduledHoldsNobodyUp(t *testing.T) {
 
 	o := c.awaitCondition(v1alpha2.ConditionAvailable, "True QuorumAvailable")
 	c.Expect(condition(o, v1alpha2.ConditionReady)).To(gomega.HavePrefix("False"))
-	c.put("before", "the third")
-	c.await("the status names who waits for a node, and why", func(g gomega.Gomega) {
+	c.put("before", "the third") // the client Service is there as soon as the cluster says that it is available
+	c.await("the status names who waits for a node, and why", func() {
 		var waiting string
 		for _, p := range c.pods() {
 			if unschedulable(&p) {
 				waiting = p.Name
 			}
 		}
-		g.Expect(waiting).NotTo(gomega.BeEmpty())
+		c.Expect(waiting).NotTo(gomega.BeEmpty())
 		o := c.get()
-		g.Expect(condition(o, v1alpha2.ConditionReady)).To(gomega.And(gomega.ContainSubstring(waiting), gomega.ContainSubstring("Unschedulable")))
-		g.Expect(condition(o, v1alpha2.ConditionStalled)).To(gomega.BeEmpty(), "a node may come")
-		g.Expect(c.member(waiting).Status.Failure).To(gomega.HaveField("Reason", v1alpha2.FailureUnschedulable))
-		g.Expect(o.Status.ReadyMembers).To(gomega.BeEquivalentTo(2))
+		c.Expect(condition(o, v1alpha2.ConditionReady)).To(gomega.And(gomega.ContainSubstring(waiting), gomega.ContainSubstring("Unschedulable")))
+		c.Expect(condition(o, v1alpha2.ConditionStalled)).To(gomega.BeEmpty(), "a node may come")
+		c.Expect(c.member(waiting).Status.Failure).To(gomega.HaveField("Reason", v1alpha2.FailureUnschedulable))
+		c.Expect(o.Status.ReadyMembers).To(gomega.BeEquivalentTo(2))
 	})
 
 	place.open("node3")

@@ -21,9 +21,9 @@ func TestClusterAtRestCausesNoWrites(t *testing.T) {
 	c.awaitReady(3)
 	// Kubernetes itself has the last word on Pods and EndpointSlices a little later.
 	var before map[string]string
-	c.await("nothing changes for 5 s", func(g gomega.Gomega) {
+	c.await("nothing changes for 5 s", func() {
 		before = c.versions()
-		g.Consistently(c.versions, "5s", "1s").Should(gomega.Equal(before))
+		c.Consistently(c.versions, "5s", "1s").Should(gomega.Equal(before))
 	})
 	c.Consistently(c.versions, "60s", "5s").Should(gomega.Equal(before))
 

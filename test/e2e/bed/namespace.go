@@ -84,13 +84,11 @@ func (b *Bed) record(t testing.TB, namespace string) {
 		save(p.Name+".log", "logs", p.Name, "--all-containers", "--tail=300", in)
 		save(p.Name+".previous.log", "logs", p.Name, "-c", "etcd", "--previous", "--tail=100", in)
 	}
-	save("operator.log", "logs", "--selector="+operatorLabel+"="+operatorName, "--all-namespaces=false", "--namespace="+b.operatorNamespace(), "--prefix", "--tail=3000")
-}
-
-func (b *Bed) operatorNamespace() string {
-	pods, err := b.OperatorPods(context.Background())
-	if err != nil || len(pods) == 0 {
-		return "etcd-operator-system"
+	operators, err := b.OperatorPods(context.Background())
+	if err != nil {
+		t.Logf("record logs of the operator: %v", err)
 	}
-	return pods[0].Namespace
+	for _, p := range operators {
+		save(p.Name+".log", "logs", p.Name, "--namespace="+p.Namespace, "--tail=5000")
+	}
 }

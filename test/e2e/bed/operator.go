@@ -10,6 +10,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -62,8 +63,9 @@ func (b *Bed) KillOperator(ctx context.Context) (string, error) {
 	if err := Signal(pod, operatorProgram, syscall.SIGKILL); err != nil {
 		return "", err
 	}
-	lease.Spec.HolderIdentity = new("")
-	if err := b.Update(ctx, lease); err != nil {
+	// A merge patch without a version: the dead may have renewed the Lease since it was read, but nobody else can have it.
+	free := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"holderIdentity":""}}`))
+	if err := b.Patch(ctx, lease, free); err != nil {
 		return "", fmt.Errorf("take the Lease from %s: %w", pod.Name, err)
 	}
 	if err := b.Delete(ctx, pod, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {

@@ -4,7 +4,9 @@ package traffic
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -81,9 +83,16 @@ func (j *Journal) LongestGap() Gap {
 	return j.gap
 }
 
-// Check compares what is stored with what was sent: every acknowledged write must be there, everything that is there must
-// have been sent, with this value. A write that was neither acknowledged nor refused may be there or not.
-func (j *Journal) Check(stored map[string]string) error {
+// Acked are the keys whose writes were acknowledged so far.
+func (j *Journal) Acked() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Collect(maps.Keys(j.acked))
+}
+
+// Check compares what is stored with what was sent: every write of acked, taken before the store was read, must be there, and everything
+// that is there must have been sent, with this value. A write that was neither acknowledged nor refused may be there or not.
+func (j *Journal) Check(acked []string, stored map[string]string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for key, value := range stored {
@@ -95,13 +104,13 @@ func (j *Journal) Check(stored map[string]string) error {
 		}
 	}
 	var lost []string
-	for key := range j.acked {
+	for _, key := range acked {
 		if _, there := stored[key]; !there {
 			lost = append(lost, key)
 		}
 	}
 	if len(lost) > 0 {
-		return fmt.Errorf("%d of %d acknowledged writes are lost, among them %s", len(lost), len(j.acked), lost[0])
+		return fmt.Errorf("%d of %d acknowledged writes are lost, among them %s", len(lost), len(acked), slices.Min(lost))
 	}
 	return nil
 }

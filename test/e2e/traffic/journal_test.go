@@ -21,7 +21,7 @@ func TestJournalTellsWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(c.claim, func(t *testing.T) {
 			j := sample(t)
-			err := j.Check(c.stored)
+			err := j.Check(j.Acked(), c.stored)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

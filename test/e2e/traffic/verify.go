@@ -8,18 +8,19 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// Verify reads everything below the prefix from one member, linearizably, and checks it against the journal.
+// Verify reads everything below the prefix from one member, linearizably, and checks it against the journal. Traffic may go on.
 func (l *Load) Verify(ctx context.Context, endpoint string) error {
 	client, err := Dial(endpoint)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	acked := l.Journal.Acked()
 	stored, err := read(ctx, client, l.prefix)
 	if err != nil {
 		return err
 	}
-	return l.Journal.Check(stored)
+	return l.Journal.Check(acked, stored)
 }
 
 func read(ctx context.Context, client *clientv3.Client, prefix string) (map[string]string, error) {
