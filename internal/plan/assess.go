@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cozystack/etcd-operator/internal/quorum"
 )
@@ -24,6 +25,8 @@ func Available(c Cluster) Verdict {
 		return Verdict{false, "BootstrapFailed", "the cluster has not formed in time" + troubles(c.Members)}
 	case !c.formed():
 		return Verdict{false, "Bootstrapping", "the cluster has not formed yet"}
+	case slices.Contains(c.Objects, Object{Kind: ClientService}):
+		return Verdict{false, "ClientServiceMissing", "the client Service is not there yet: " + counts}
 	case n > 0 && healthy == n:
 		return Verdict{true, "QuorumHealthy", counts}
 	case healthy >= quorum.Size(n):
