@@ -52,7 +52,7 @@ func unless(done, err error, doing string, args ...any) error {
 func refusal(err error) string {
 	for _, soft := range []error{
 		etcd.ErrUnhealthyCluster, etcd.ErrLearnerNotReady, etcd.ErrTooManyLearners, etcd.ErrNotEnoughStarted,
-		etcd.ErrNotLeader, etcd.ErrBadTransferee, etcd.ErrNoLeader, etcd.ErrAmbiguous, errNobodyToAsk,
+		etcd.ErrNotLeader, etcd.ErrBadTransferee, etcd.ErrNoLeader, etcd.ErrUnreachable, etcd.ErrAmbiguous, errNobodyToAsk,
 	} {
 		if errors.Is(err, soft) {
 			return err.Error()
