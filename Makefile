@@ -18,7 +18,7 @@ CHART_ARGS ?=
 # More arguments for go test in e2e and bench.
 ARGS ?=
 
-# $(MAKE) in one recipe at a time: two compilers at once are slower than one after the other on two cores.
+# Go compiles in parallel by itself: two builds at once are slower than one after the other.
 .NOTPARALLEL:
 
 ##@ Everyday
@@ -29,7 +29,7 @@ help: ## List the targets
 		/^[a-zA-Z0-9_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
-quickstart: build ## See the operator at work: in the cluster of KUBECONFIG, or in a testbed of its own
+quickstart: ## See the operator at work: in the cluster of KUBECONFIG, or in a testbed of its own
 	hack/quickstart.sh
 
 .PHONY: check
@@ -108,7 +108,7 @@ deploy: $(TOOLS)/chart-render $(TESTBED) ## Install the operator: this tree's in
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on the testbed (make testbed-up deploy first); ARGS="-run TestScale" for some of them
-	$(TEST) -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 30m ./test/e2e/ $(ARGS)
+	go test -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 30m ./test/e2e/ $(ARGS)
 
 .PHONY: e2e-full
 e2e-full: ## The same, and the other minors of etcd
@@ -116,8 +116,8 @@ e2e-full: ## The same, and the other minors of etcd
 	E2E_FULL=1 $(MAKE) --no-print-directory e2e ARGS="-timeout 60m $(ARGS)"
 
 .PHONY: bench
-bench: ## Measure create, scale, pause and resume on the testbed, with the floor beside them
-	$(TEST) -tags $(TAGS),e2e -count=1 -timeout 60m -run '^$$' -bench . ./test/bench/ $(ARGS)
+bench: ## Measure the operator on the testbed, with the floor beside it (make testbed-up deploy first)
+	go test -tags $(TAGS),bench -count=1 -timeout 60m -v ./test/bench/ $(ARGS)
 
 # Tools, built from pinned modules
 
