@@ -113,7 +113,7 @@ e2e: ## Run the end-to-end tests on the testbed (make testbed-up deploy first); 
 .PHONY: e2e-full
 e2e-full: ## The same, and the other minors of etcd
 	$(TESTBED) up --etcd 3.5.35,3.6.14,3.6.16,3.7.3
-	E2E_FULL=1 $(MAKE) --no-print-directory e2e ARGS="-timeout 60m $(ARGS)"
+	$(MAKE) --no-print-directory e2e TAGS=$(TAGS),full ARGS="-timeout 60m $(ARGS)"
 
 .PHONY: bench
 bench: ## Measure the operator on the testbed, with the floor beside it (make testbed-up deploy first)

@@ -74,7 +74,7 @@ func TestGolden(t *testing.T) {
 	minor37.Spec.Version = "3.7.3"
 
 	first := resource.PodIntent{
-		OperatorImage: "operator:dev", EtcdRepository: "quay.io/coreos/etcd",
+		OperatorImage: "operator:dev", EtcdRepository: "registry.example/etcd",
 		VolumeUID: "volume-uid", Grant: resource.GrantEmpty, Form: true,
 	}
 	later := first

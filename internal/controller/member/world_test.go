@@ -82,7 +82,7 @@ func (w *world) restart() {
 	w.r = &Reconciler{
 		Client: w.api, Live: w.api, Recorder: &events.FakeRecorder{Events: w.events},
 		Now:           func() time.Time { return time.Unix(1_700_000_000, 0) },
-		OperatorImage: "operator:dev", EtcdRepository: "quay.io/coreos/etcd",
+		OperatorImage: "operator:dev", EtcdRepository: "registry.example/etcd",
 	}
 }
 
