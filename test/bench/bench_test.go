@@ -62,8 +62,15 @@ func TestReport(t *testing.T) {
 	operator := timings{"operator", map[operation][]float64{}}
 	for n := range rounds {
 		fmt.Printf("round %d of %d\n", n+1, rounds)
-		t.Run("floor", func(t *testing.T) { measureFloor(t, b, floor) })
-		t.Run("operator", func(t *testing.T) { measureOperator(t, b, operator) })
+		for name, measure := range map[string]func(t *testing.T){
+			floor.side:    func(t *testing.T) { measureFloor(t, b, floor) },
+			operator.side: func(t *testing.T) { measureOperator(t, b, operator) },
+		} {
+			t.Run(name, measure)
+			if err := b.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if t.Failed() {
 		return

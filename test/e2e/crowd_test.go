@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -17,9 +18,10 @@ import (
 // for its time to run out.
 func TestClusterThatHangsDoesNotSlowTheOthers(t *testing.T) {
 	t.Parallel()
+	namespace := testbed.Namespace(t)
 	var crowd []*cluster
-	for range 8 {
-		crowd = append(crowd, newCluster(t, replicas(1)))
+	for n := range 8 {
+		crowd = append(crowd, newClusterIn(t, namespace, fmt.Sprintf("crowd-%d", n), replicas(1)))
 	}
 	for _, c := range crowd {
 		c.awaitReady(1)

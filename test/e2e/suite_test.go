@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -33,7 +34,12 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	fmt.Printf("random times come from E2E_SEED=%d\n", seed)
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := testbed.Settle(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func setUp() (err error) {

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
@@ -22,6 +24,9 @@ type Bed struct {
 	client.Client
 	kubeconfig string
 	home       string // the folder of the testbed: programs, logs
+
+	mu    sync.Mutex
+	going []*corev1.Namespace // deleted, and perhaps not gone yet
 }
 
 // Connect returns access to the cluster of KUBECONFIG, else to the testbed of this repository.

@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 )
 
 // Namespace makes a namespace that admits only Pods of the "restricted" standard. When the test ends it is deleted with all
-// that is in it; if the test failed, what can explain that is recorded before.
+// that is in it, which Settle waits for; if the test failed, what can explain that is recorded before.
 func (b *Bed) Namespace(t testing.TB) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -33,24 +34,34 @@ func (b *Bed) Namespace(t testing.TB) string {
 		if t.Failed() {
 			b.record(t, ns.Name)
 		}
-		if err := b.remove(ns); err != nil {
+		// Not the test's context: that one has ended when this runs. Kubernetes looks again only after half of the Pods' grace.
+		ctx := context.Background()
+		err := errors.Join(b.Delete(ctx, ns), b.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(ns.Name), client.GracePeriodSeconds(0)))
+		if err != nil {
 			t.Errorf("delete namespace %s: %v", ns.Name, err)
 		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.going = append(b.going, ns)
 	})
 	return ns.Name
 }
 
-// remove deletes o and waits until it is gone.
-func (b *Bed) remove(o client.Object) error {
-	// Not the test's context: that one has ended when this runs.
-	ctx := context.Background()
-	if err := b.Delete(ctx, o); err != nil && !apierrors.IsNotFound(err) {
-		return err
+// Settle waits until the namespaces of the tests that have ended are gone, and says which are not after some time.
+func (b *Bed) Settle(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ns := range b.going {
+		err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+			err := b.Get(ctx, client.ObjectKeyFromObject(ns), ns)
+			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+		})
+		if err != nil {
+			return fmt.Errorf("wait for namespace %s to be gone: %w", ns.Name, err)
+		}
 	}
-	return wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, 90*time.Second, true, func(ctx context.Context) (bool, error) {
-		err := b.Get(ctx, client.ObjectKeyFromObject(o), o)
-		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
-	})
+	b.going = nil
+	return nil
 }
 
 // record writes what can explain a failure to .testbed/logs/e2e/<test>/.
