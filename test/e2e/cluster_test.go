@@ -230,7 +230,7 @@ func (c *cluster) write() *traffic.Load {
 	c.Expect(err).NotTo(gomega.HaveOccurred())
 	l := traffic.Start(c.ctx, j, "journal/", c.endpoints)
 	c.t.Cleanup(func() {
-		l.Stop()
+		_ = l.Stop() // settle has told of its errors, unless the test has failed before
 		j.Close()
 	})
 	c.awaitAcks(l, 20)
@@ -252,7 +252,8 @@ func (c *cluster) settle(l *traffic.Load) {
 	c.Expect(l.Stop()).To(gomega.Succeed())
 	c.verify(l)
 	gap := l.Journal.LongestGap()
-	c.t.Logf("%s: %d writes acknowledged, longest gap %d ms at %s", c.name, l.Journal.Acks(), gap.Took.Milliseconds(), gap.From.Format("15:04:05.000"))
+	c.t.Logf("%s: %d writes acknowledged, longest gap %d ms at %s",
+		c.name, l.Journal.Acks(), gap.Took.Milliseconds(), gap.From.Format("15:04:05.000"))
 }
 
 // verify reads the journal back from every member, and compares their data.

@@ -98,11 +98,15 @@ func TestBadInputIsRefusedWithAdvice(t *testing.T) {
 	namespace := testbed.Namespace(t)
 	for _, bad := range []struct{ claim, patch, advice string }{
 		{"a malformed version", `"version":"v3.6"`, "without a leading v, for example 3.6.16"},
-		{"a pause that loses the data", `"version":"3.6.16","replicas":0,"storage":{"size":"1Gi","medium":"Memory"}`, "keep at least one replica"},
+		{
+			"a pause that loses the data", `"version":"3.6.16","replicas":0,"storage":{"size":"1Gi","medium":"Memory"}`,
+			"keep at least one replica",
+		},
 		{"a field that is not built yet", `"version":"3.6.16","auth":{"enabled":true}`, "remove spec.auth"},
 	} {
 		out, err := testbed.Kubectl(t, "create", "--raw=/apis/"+v1alpha2.GroupVersion.String()+"/namespaces/"+namespace+"/etcdclusters",
-			"--filename="+manifest(t, `{"apiVersion":"`+v1alpha2.GroupVersion.String()+`","kind":"EtcdCluster","metadata":{"name":"bad"},"spec":{`+bad.patch+`}}`))
+			"--filename="+manifest(t, `{"apiVersion":"`+v1alpha2.GroupVersion.String()+
+				`","kind":"EtcdCluster","metadata":{"name":"bad"},"spec":{`+bad.patch+`}}`))
 		if err == nil || !strings.Contains(out, bad.advice) {
 			t.Errorf("%s: want the advice %q, got %v %s", bad.claim, bad.advice, err, out)
 		}

@@ -166,7 +166,8 @@ func (w *invariants) membership(ctx context.Context, o *v1alpha2.EtcdCluster, p 
 // service: the client Service must not lead to learners. A member that was a learner after the list was read is none later.
 func (w *invariants) service(ctx context.Context, learners map[string]bool) {
 	var slices discoveryv1.EndpointSliceList
-	if testbed.List(ctx, &slices, client.InNamespace(w.namespace), client.MatchingLabels{discoveryv1.LabelServiceName: w.name + "-client"}) != nil {
+	service := client.MatchingLabels{discoveryv1.LabelServiceName: w.name + "-client"}
+	if testbed.List(ctx, &slices, client.InNamespace(w.namespace), service) != nil {
 		return
 	}
 	for _, s := range slices.Items {

@@ -85,7 +85,8 @@ func TestMembersWithSwappedVolumesDoNotStart(t *testing.T) {
 	names := c.memberNames()
 	a, b := names[0], names[1]
 	swap := func() {
-		shell(t, `mkdir "$1/swap" && mv "$1"/[dm]* "$1/swap" && mv "$2"/* "$1" && mv "$1"/swap/* "$2" && rmdir "$1/swap"`, c.volume(a), c.volume(b))
+		shell(t, `mkdir "$1/swap" && mv "$1"/[dm]* "$1/swap" && mv "$2"/* "$1" && mv "$1"/swap/* "$2" && rmdir "$1/swap"`,
+			c.volume(a), c.volume(b))
 	}
 	swap()
 	for _, name := range []string{a, b} {

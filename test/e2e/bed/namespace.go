@@ -86,7 +86,8 @@ func (b *Bed) record(t testing.TB, namespace string) {
 	save("etcd.yaml", "get", "etcd,etcdmembers", "-o", "yaml", in)
 	save("objects.yaml", "get", "pods,pvc,svc,endpointslices,pdb", "-o", "yaml", in)
 	save("events.txt", "get", "events.events.k8s.io", "--sort-by=.metadata.creationTimestamp", "-o",
-		"custom-columns=TIME:.metadata.creationTimestamp,SINCE:.eventTime,KIND:.regarding.kind,NAME:.regarding.name,REASON:.reason,NOTE:.note", in)
+		"custom-columns=TIME:.metadata.creationTimestamp,SINCE:.eventTime,KIND:.regarding.kind,NAME:.regarding.name,"+
+			"REASON:.reason,NOTE:.note", in)
 	var pods corev1.PodList
 	if err := b.List(context.Background(), &pods, client.InNamespace(namespace)); err != nil {
 		t.Logf("record logs of Pods: %v", err)

@@ -1,5 +1,5 @@
-// Package traffic writes to an etcd cluster while things happen to it, and proves afterwards that nothing was lost. What was sent and what was
-// acknowledged is kept outside the system under test.
+// Package traffic writes to an etcd cluster while things happen to it, and proves afterwards that nothing was lost. What was sent
+// and what was acknowledged is kept outside the system under test.
 package traffic
 
 import (

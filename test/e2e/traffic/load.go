@@ -122,7 +122,7 @@ func (l *Load) put(ctx context.Context, client *clientv3.Client, key string) err
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := client.Put(ctx, key, value); err != nil {
-		return nil //nolint:nilerr // neither lost nor kept: unknown
+		return nil // neither lost nor kept: unknown
 	}
 	return l.Journal.Acknowledged(key, time.Now())
 }
