@@ -7,7 +7,7 @@ SHELL := bash
 TAGS := grpcnotrace,kustomize_disable_go_plugin_support
 BUILD := CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags "-s -w"
 TEST := go test -tags $(TAGS)
-UNIT_PACKAGES := ./api/... ./cmd/... ./internal/...
+UNIT_PACKAGES := ./api/... ./cmd/... ./internal/... ./test/e2e/traffic
 TOOLS := bin/tools
 TESTBED := .testbed/bin/testbed
 

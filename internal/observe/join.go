@@ -70,6 +70,7 @@ func (s *Scene) member(m *Member) plan.Member {
 		Votes:     o.Status.IsVoter,
 		Ready:     podReady(m.Pod),
 		Dormant:   o.Spec.Dormant,
+		Stopping:  m.Pod == nil || m.Pod.DeletionTimestamp != nil,
 		Stopped:   m.Pod == nil,
 		Leaving:   o.Spec.Removal != nil,
 		Confirmed: o.Spec.Removal != nil && o.Spec.Removal.Confirmed,

@@ -99,6 +99,7 @@ type Member struct {
 	CaughtUp bool // learner only: etcd would promote it
 
 	Dormant   bool   // it is to be parked
+	Stopping  bool   // its Pod was told to stop, or it has none
 	Stopped   bool   // it has no Pod
 	Leaving   bool   // it is to be removed
 	Confirmed bool   // etcd has let it go

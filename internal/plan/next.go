@@ -34,7 +34,7 @@ var rules = []rule{
 	{"form", "All founders are created at once; the cluster ID that they agree on is recorded once.", form},
 	{"record", "A member's ID and volume are recorded as soon as it answers, before it may be promoted.", record},
 	{"finish-departure", "What etcd has let go loses its Pod, then its volume, then its EtcdMember.", finishDeparture},
-	{"pause", "replicas 0 parks every member as it is, the leader last.", pause},
+	{"pause", "replicas 0 parks every member as it is; the leader is told to stop last.", pause},
 	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
 	{"no-member-list", "Without a linearizable member list no membership step is taken.", noMemberList},
 	{"stranger", "A listed member without an EtcdMember is removed if it never started, and stops everything if it did.", stranger},

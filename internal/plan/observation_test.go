@@ -41,7 +41,8 @@ func (w *world) see(i int) Member {
 	t := w.members[i]
 	m := Member{
 		Name: nameable[i : i+1], ID: uint64(i + 1), Role: t.role, Founder: t.founder, Admitted: t.admitted, Recorded: t.recorded, Votes: t.votes,
-		Starting: t.process == starting, Dormant: t.dormant, Stopped: t.process == noPod, Leaving: t.leaving, Confirmed: t.confirmed,
+		Starting: t.process == starting, Dormant: t.dormant, Stopping: t.process == noPod, Stopped: t.process == noPod,
+		Leaving: t.leaving, Confirmed: t.confirmed,
 		Gone: t.gone, Lost: t.lost, Broken: t.broken, Outdated: !t.current,
 	}
 	if !w.answers() {

@@ -17,12 +17,15 @@ func pause(c Cluster) (Decision, bool) {
 			return step(Park{m.Name}, "Pausing", fmt.Sprintf("parking %s", m.Name))
 		}
 	}
+	running := c.where(func(m Member) bool { return m.Dormant && !m.Stopping })
 	stopping := c.where(func(m Member) bool { return m.Dormant && !m.Stopped })
 	switch {
-	case len(stopping) > 0:
-		return wait("Pausing", fmt.Sprintf("waiting for the Pods of parked members to end: %s", names(stopping)), retry)
+	case len(awake) > 0 && len(running) > 0:
+		return wait("Pausing", fmt.Sprintf("waiting for the Pods of parked members to be told to stop: %s", names(running)), soon)
 	case len(awake) > 0:
 		return step(Park{awake[0].Name}, "Pausing", fmt.Sprintf("parking %s, the leader, last", awake[0].Name))
+	case len(stopping) > 0:
+		return wait("Pausing", fmt.Sprintf("waiting for the Pods of parked members to end: %s", names(stopping)), retry)
 	}
 	return Decision{Step: Nothing{}, Outlook: Fulfilled, Reason: "Paused", Recheck: rest,
 		Message: fmt.Sprintf("paused: %d members are parked with their volumes; replicas above 0 resumes them", c.count(isStaying))}, true

@@ -114,7 +114,8 @@ var words = map[string]func(*Member){
 	"leader":   func(m *Member) { m.Leader = true },
 	"caughtup": func(m *Member) { m.CaughtUp = true },
 	"dormant":  func(m *Member) { m.Dormant = true },
-	"stopped":  func(m *Member) { m.Stopped = true },
+	"stopping": func(m *Member) { m.Stopping = true },
+	"stopped":  func(m *Member) { m.Stopping, m.Stopped = true, true },
 	"leaving":  func(m *Member) { m.Leaving = true },
 	"confirmed": func(m *Member) {
 		m.Leaving, m.Confirmed = true, true
