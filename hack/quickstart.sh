@@ -15,8 +15,8 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 
 kubectl() { "$kubectl" "$@"; }
 
-# in_member runs etcdctl inside a ready member, against the client Service.
-in_member() {
+# etcdctl runs inside a ready member, against the client Service.
+etcdctl() {
 	local pod
 	pod=$(kubectl -n $namespace get pods -l etcd-operator.cozystack.io/cluster=demo,etcd-operator.cozystack.io/role=voter \
 		-o jsonpath='{.items[0].metadata.name}')
@@ -71,8 +71,8 @@ scale 3
 run kubectl -n $namespace get etcd,etcdm
 
 say "Write and read"
-run in_member put greeting "hello from $(date -u +%H:%M:%S)"
-run in_member get greeting
+run etcdctl put greeting "hello from $(date -u +%H:%M:%S)"
+run etcdctl get greeting
 
 say "Three members become five, and three again"
 scale 5
@@ -81,14 +81,14 @@ scale 3
 
 say "Pause: all members stop, all volumes and identities stay"
 before=$(identities)
-value=$(in_member get greeting --print-value-only)
+value=$(etcdctl get greeting --print-value-only)
 scale 0
 run kubectl -n $namespace get etcd,pods
 
 say "Resume: the same cluster, the same members, the same data"
 scale 3
 [ "$(identities)" = "$before" ] || die "the cluster came back with other identities: $(identities)"
-[ "$(in_member get greeting --print-value-only)" = "$value" ] || die "the cluster came back without its data"
+[ "$(etcdctl get greeting --print-value-only)" = "$value" ] || die "the cluster came back without its data"
 printf '%s\n' "$before" "greeting is still: $value"
 
 say "As the plugin shows it"
