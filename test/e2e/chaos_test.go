@@ -40,11 +40,8 @@ func TestOperatorMayDieAtAnyTime(t *testing.T) {
 	c.awaitReady(3)
 	c.verify(load)
 
-	victim := follower(c)
 	before := c.identity()
-	c.deletePod(victim, true)
-	c.awaitReady(3)
-	c.Expect(c.identity()).To(gomega.Equal(before))
+	c.loseEachPodInTurn()
 	c.Expect(before.ClusterID).To(gomega.Equal(founders.ClusterID))
 
 	if n := kills(); n < 5 {

@@ -19,17 +19,35 @@ func TestEachMemberMayLoseItsPodInTurnUnderLoad(t *testing.T) {
 	c := newCluster(t)
 	c.awaitReady(3)
 	load := c.write()
+	c.loseEachPodInTurn()
+	c.settle(load)
+}
+
+// loseEachPodInTurn deletes the Pods of a cluster of three, each when the one before is back as the member that it was.
+func (c *cluster) loseEachPodInTurn() {
+	c.t.Helper()
 	before := c.identity()
 	for _, name := range c.memberNames() {
 		c.deletePod(name, true)
 		c.awaitReady(3)
 		c.Expect(c.identity()).To(gomega.Equal(before))
 	}
-	c.settle(load)
 }
 
 // Not parallel: it closes a node to everybody.
-func TestDrainOfASecondNodeIsRefusedWhileAMemberIsDown(t *testing.T) {
+func TestDrainOfASecondNodeIsRefusedWhileAMemberIsDown(t *testing.T) { drain(t) }
+
+// Not parallel: it closes a node to everybody.
+func TestDrainIsAsSafeWhileTheOperatorDies(t *testing.T) {
+	kills := killAtRandom(t)
+	drain(t)
+	if kills() == 0 {
+		t.Error("the operator was never killed")
+	}
+}
+
+func drain(t *testing.T) {
+	t.Helper()
 	c := newCluster(t, newPlaceEverywhere(t).apart)
 	c.awaitReady(3)
 	load := c.write()
