@@ -113,6 +113,49 @@ type EtcdClusterSpec struct {
 	// ImagePullSecrets of the member Pods.
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// MemberReplacement says when a member whose data cannot come back is replaced by a new one. A change takes effect at once.
+	//
+	// +kubebuilder:default={}
+	// +optional
+	MemberReplacement MemberReplacement `json:"memberReplacement,omitzero"`
+}
+
+// ReplacementMode says who decides that a member is replaced.
+//
+// +kubebuilder:validation:Enum=Automatic;Manual
+type ReplacementMode string
+
+const (
+	// ReplacementAutomatic: the operator replaces members by itself.
+	ReplacementAutomatic ReplacementMode = "Automatic"
+	// ReplacementManual: the operator says which member it would replace, and waits for AnnotationReplace on it.
+	ReplacementManual ReplacementMode = "Manual"
+)
+
+// MemberReplacement is the policy of self-healing.
+type MemberReplacement struct {
+	// Mode is Automatic or Manual. With Manual a lost member is named in the condition Stalled, and replaced when its EtcdMember
+	// is annotated with etcd-operator.cozystack.io/replace.
+	//
+	// +kubebuilder:default=Automatic
+	// +optional
+	Mode ReplacementMode `json:"mode,omitempty"`
+
+	// NodeLossGracePeriodSeconds is how long a node may be gone or down, or a member out of reach of all others, before a
+	// member whose data are only there is replaced.
+	//
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	NodeLossGracePeriodSeconds *int32 `json:"nodeLossGracePeriodSeconds,omitempty"`
+
+	// MaxPerHour is how many replacements may begin within an hour. What is beyond waits, with the reason ReplacementBudgetSpent.
+	//
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxPerHour *int32 `json:"maxPerHour,omitempty"`
 }
 
 // StorageMedium is what a member's data lies on.
@@ -147,6 +190,15 @@ type StorageSpec struct {
 	// StorageClassName of the PersistentVolumeClaims. Unset means the default class.
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// ReplacedVolumeTTLSeconds is how long the volume of a replaced member is kept aside, under the label
+	// etcd-operator.cozystack.io/set-aside. It is never used again, and never deleted before the cluster is whole. 0 means until then.
+	// A change takes effect at once, also for volumes that are aside already.
+	//
+	// +kubebuilder:default=86400
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	ReplacedVolumeTTLSeconds *int64 `json:"replacedVolumeTTLSeconds,omitempty"`
 }
 
 // AdditionalMetadata is put on created objects.
@@ -265,9 +317,59 @@ type EtcdClusterStatus struct {
 	// +optional
 	Members []MemberSummary `json:"members,omitempty"`
 
+	// Replacements are those begun within the last hour, each recorded before its first step.
+	//
+	// +optional
+	Replacements []ReplacementRecord `json:"replacements,omitempty"`
+
+	// Consistency is the last comparison of the members' data.
+	// +optional
+	Consistency *ConsistencyCheck `json:"consistency,omitempty"`
+
 	// LastProgressTime is when the operator last took a step or came to rest. ProgressDeadlineSeconds counts from it.
 	// +optional
 	LastProgressTime *metav1.Time `json:"lastProgressTime,omitempty"`
+}
+
+// ReplacementRecord is a replacement that was begun.
+type ReplacementRecord struct {
+	// Member is the name of the member that is replaced.
+	Member string `json:"member"`
+	// Reason is the failure that it is replaced for.
+	Reason string `json:"reason"`
+	// Time is when it was decided.
+	Time metav1.Time `json:"time"`
+}
+
+// ConsistencyVerdict is what a comparison of the members' data came to.
+type ConsistencyVerdict string
+
+const (
+	// ConsistencyAgreed: all voters that answered hold the same data, and they are a majority.
+	ConsistencyAgreed ConsistencyVerdict = "Agreed"
+	// ConsistencyDiverged: a majority holds the same data, and the members in Diverged hold other data.
+	ConsistencyDiverged ConsistencyVerdict = "Diverged"
+	// ConsistencyUnclear: no majority holds the same data, or too few answered.
+	ConsistencyUnclear ConsistencyVerdict = "Unclear"
+)
+
+// ConsistencyCheck is a comparison of the members' data at one revision, by etcd's HashKV.
+type ConsistencyCheck struct {
+	// CheckedAt is when it was made.
+	CheckedAt metav1.Time `json:"checkedAt"`
+	// Revision at which the data were compared.
+	Revision int64 `json:"revision"`
+	// Verdict is Agreed, Diverged or Unclear.
+	Verdict ConsistencyVerdict `json:"verdict"`
+	// Compared are the member IDs of the voters that answered, in hexadecimal, sorted.
+	// +optional
+	Compared []string `json:"compared,omitempty"`
+	// Diverged are the member IDs of those whose data differ from what a majority holds.
+	// +optional
+	Diverged []string `json:"diverged,omitempty"`
+	// Message says it for people.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // MemberRole is a member's standing in etcd's member list.

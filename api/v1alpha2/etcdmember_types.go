@@ -114,6 +114,9 @@ type EtcdMemberSpec struct {
 type MemberRemoval struct {
 	// Reason is why, in a word.
 	Reason string `json:"reason"`
+	// KeepVolume sets the member's volume aside under LabelSetAside instead of deleting it.
+	// +optional
+	KeepVolume bool `json:"keepVolume,omitempty"`
 	// Confirmed is true once etcd no longer lists the member. Only then its Pod and its volume are deleted.
 	// +optional
 	Confirmed bool `json:"confirmed,omitempty"`
@@ -220,6 +223,15 @@ type MemberFailure struct {
 	Reason string `json:"reason"`
 	// +optional
 	Message string `json:"message,omitempty"`
+	// Since is when this failure was seen first. Grace periods count from it.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// Times is how often in a row the etcd container has ended for this reason; 0 if the failure is no end of a container.
+	// +optional
+	Times int32 `json:"times,omitempty"`
+	// RestartCount of the etcd container when Times was counted last.
+	// +optional
+	RestartCount int32 `json:"restartCount,omitempty"`
 	// ExitCode of the etcd container, when it ended.
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`

@@ -23,6 +23,17 @@ const (
 	AnnotationReconcile = "etcd-operator.cozystack.io/reconcile"
 	// AnnotationMemberUID on a volume is the UID of the EtcdMember it was made for.
 	AnnotationMemberUID = "etcd-operator.cozystack.io/member-uid"
+	// AnnotationMemberID on a volume is etcd's member ID, in hexadecimal, of the voter whose vote it holds. It outlives the
+	// EtcdMember, so that a member whose EtcdMember was deleted by accident is taken back as what it was.
+	AnnotationMemberID = "etcd-operator.cozystack.io/member-id"
+	// LabelSetAside on a volume says why it was taken out of use. Such a volume is never used again.
+	LabelSetAside = "etcd-operator.cozystack.io/set-aside"
+	// AnnotationSetAsideAt on such a volume is since when, in RFC 3339. spec.storage.replacedVolumeTTLSeconds counts from it.
+	AnnotationSetAsideAt = "etcd-operator.cozystack.io/set-aside-at"
+	// AnnotationReplace on an EtcdMember asks for its replacement, whatever spec.memberReplacement.mode says.
+	AnnotationReplace = "etcd-operator.cozystack.io/replace"
+	// AnnotationAllowDeletion with the value "true" on an EtcdMember or a data volume lets people delete it by hand.
+	AnnotationAllowDeletion = "etcd-operator.cozystack.io/allow-deletion"
 	// GateFirstStart holds a Pod back from the scheduler until its start grant is recorded as used.
 	GateFirstStart = "etcd-operator.cozystack.io/first-start"
 	// ReconcileDisabled is the one value of AnnotationReconcile that has a meaning.
@@ -89,7 +100,8 @@ const (
 	ReasonMemberVersionDiffers   = "Differs"
 )
 
-// Failures of a member, named in EtcdMemberStatus.Failure.
+// Failures of a member, named in EtcdMemberStatus.Failure. Which of them lead to a replacement, and after how long, is
+// decided in internal/plan and told in docs/reference/evidence.md.
 const (
 	// FailureForeignData: the volume holds the data of another member, cluster or volume (launcher exit 41).
 	FailureForeignData = "ForeignData"
@@ -97,16 +109,50 @@ const (
 	FailureDataLost = "DataLost"
 	// FailureDataUnreadable: the volume cannot be read or written (launcher exit 43). Never a reason to replace.
 	FailureDataUnreadable = "DataUnreadable"
-	// FailureVolumeMissing: the claim is gone although the member has started on it.
+	// FailureVolumeMissing: the claim is gone, or was replaced by another, although the member has started on it.
 	FailureVolumeMissing = "VolumeMissing"
+	// FailureVolumeLost: the claim is there, and the PersistentVolume behind it is gone.
+	FailureVolumeLost = "VolumeLost"
 	// FailureMemoryLost: the Pod of a memory member is gone, and its data with it.
 	FailureMemoryLost = "MemoryLost"
+	// FailureCorruptLog: etcd cannot read its write-ahead log, or misses a part of it.
+	FailureCorruptLog = "CorruptLog"
+	// FailureCorruptDatabase: etcd cannot read its database.
+	FailureCorruptDatabase = "CorruptDatabase"
+	// FailureDataInconsistent: etcd's corruption check at start found other data than the peers have.
+	FailureDataInconsistent = "DataInconsistent"
+	// FailureDataDiverged: the member's data differ from what a majority of the voters holds at the same revision.
+	FailureDataDiverged = "DataDiverged"
+	// FailureMembershipMoved: the membership changed before the member's first start, and it knows the old one.
+	FailureMembershipMoved = "MembershipMoved"
+	// FailurePeerURLMismatch: etcd lists the joining member under another peer URL.
+	FailurePeerURLMismatch = "PeerURLMismatch"
+	// FailureRemovedFromEtcd: etcd says that the member was removed for good. The member list decides, not the member.
+	FailureRemovedFromEtcd = "RemovedFromEtcd"
+	// FailureNodeLost: the node is gone or down, and the member's data are nowhere else.
+	FailureNodeLost = "NodeLost"
+	// FailureNodeDown: the node is down; the member can go on elsewhere once the node is known to be off.
+	FailureNodeDown = "NodeDown"
+	// FailureUnreachable: etcd runs, and neither the operator nor the other members reach it.
+	FailureUnreachable = "Unreachable"
 	// FailureCrashing: etcd ends again and again for another reason.
 	FailureCrashing = "Crashing"
+	// FailureDiskFull: the volume is full.
+	FailureDiskFull = "DiskFull"
+	// FailureOutOfMemory: the container was killed at its memory limit.
+	FailureOutOfMemory = "OutOfMemory"
+	// FailureAddressInUse: another process has one of etcd's ports.
+	FailureAddressInUse = "AddressInUse"
+	// FailureVersionRefused: this version of etcd does not take the data of another one.
+	FailureVersionRefused = "VersionRefused"
+	// FailureConfigurationRefused: etcd does not take its flags.
+	FailureConfigurationRefused = "ConfigurationRefused"
 	// FailureUnschedulable: no node takes the Pod.
 	FailureUnschedulable = "Unschedulable"
 	// FailureImage: the image cannot be pulled.
 	FailureImage = "ImageUnavailable"
 	// FailureNameTaken: an object of a name that this member needs belongs to somebody else.
 	FailureNameTaken = "NameTaken"
+	// FailureRequested: somebody asked for the member's replacement by AnnotationReplace.
+	FailureRequested = "Requested"
 )

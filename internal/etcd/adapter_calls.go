@@ -150,3 +150,25 @@ func (c *client) MoveLeader(ctx context.Context, to uint64) error {
 		return err
 	})
 }
+
+// Disarm implements Changer.
+func (c *client) Disarm(ctx context.Context, alarm Alarm) error {
+	kind := etcdserverpb.AlarmType(etcdserverpb.AlarmType_value[string(alarm.Type)])
+	return c.change(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
+		_, err := etcd.AlarmDisarm(ctx, &clientv3.AlarmMember{MemberID: alarm.MemberID, Alarm: kind})
+		return err
+	})
+}
+
+// HashKV implements Reader.
+func (c *client) HashKV(ctx context.Context, revision int64) (HashKV, error) {
+	var hash HashKV
+	err := c.read(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
+		answer, err := etcd.HashKV(ctx, c.config.Endpoints[0], revision)
+		if err == nil {
+			hash = HashKV{Hash: answer.Hash, Revision: answer.HashRevision, CompactRevision: answer.CompactRevision}
+		}
+		return err
+	})
+	return hash, err
+}

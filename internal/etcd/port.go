@@ -54,6 +54,14 @@ type Alarm struct {
 	Type     AlarmType
 }
 
+// HashKV is a hash of the key space. Two members hold the same data when their hashes at the same revision are equal; hashes with
+// different compact revisions cannot be compared.
+type HashKV struct {
+	Hash            uint32
+	Revision        int64 // up to which was hashed
+	CompactRevision int64 // from which was hashed
+}
+
 // Reader asks one member. Every call is bounded by its context.
 type Reader interface {
 	// Status is answered by the member from its own state.
@@ -67,6 +75,8 @@ type Reader interface {
 	// Alarms lists the alarms of all members. etcd answers through its log: it takes a quorum and writes an entry, so this
 	// is not for polling.
 	Alarms(ctx context.Context) ([]Alarm, error)
+	// HashKV hashes what this member holds up to a revision; 0 means its latest. It reads the whole database: not for polling.
+	HashKV(ctx context.Context, revision int64) (HashKV, error)
 }
 
 // Changer changes the membership through one member.
@@ -79,6 +89,8 @@ type Changer interface {
 	Remove(ctx context.Context, id uint64) error
 	// MoveLeader must be asked of the leader; ErrNotLeader otherwise.
 	MoveLeader(ctx context.Context, to uint64) error
+	// Disarm takes an alarm back. An alarm that is not raised is no error.
+	Disarm(ctx context.Context, alarm Alarm) error
 }
 
 // Client is a connection to one member.

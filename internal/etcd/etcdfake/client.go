@@ -213,3 +213,19 @@ func (c *client) Alarms(ctx context.Context) ([]etcd.Alarm, error) {
 	}))
 	return alarms, err
 }
+
+// HashKV implements etcd.Reader.
+func (c *client) HashKV(ctx context.Context, revision int64) (etcd.HashKV, error) {
+	var hash etcd.HashKV
+	err := c.call(ctx, "HashKV", false, func(*Process) error { return nil })
+	return hash, err
+}
+
+// Disarm implements etcd.Changer. It goes through the log.
+func (c *client) Disarm(ctx context.Context, alarm etcd.Alarm) error {
+	return c.call(ctx, "Disarm", true, notByLearner(func(p *Process) error {
+		next := *p.state()
+		next.alarms = slices.DeleteFunc(slices.Clone(next.alarms), func(a etcd.Alarm) bool { return a == alarm })
+		return c.world.commit(p, &next, "")
+	}))
+}
