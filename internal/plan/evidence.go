@@ -85,11 +85,11 @@ var EvidenceClasses = []Evidence{
 
 // Finding is what was seen of a member's failure.
 type Finding struct {
-	Reason  string
-	For     time.Duration // how long it has been seen
-	Times   int           // how often in a row the container ended so
-	Agreed  bool          // since it was seen, a comparison found a majority of voters that holds the same data
-	ByNode  time.Duration // spec.memberReplacement.nodeLossGracePeriodSeconds
+	Reason string
+	For    time.Duration // how long it has been seen
+	Times  int           // how often in a row the container ended so
+	Agreed bool          // since it was seen, a comparison found a majority of voters that holds the same data
+	ByNode time.Duration // spec.memberReplacement.nodeLossGracePeriodSeconds
 }
 
 // Judgement is what follows from a finding.
