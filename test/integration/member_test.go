@@ -1,6 +1,10 @@
 package integration_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+)
 
 const member = `{clusterName: demo, version: 3.6.16, clusterToken: t, peerURL: "http://demo-a.demo.ns.svc:2380"}`
 
@@ -33,6 +37,7 @@ func TestAMemberKeepsWhatWasPromised(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			o := object(t, "EtcdMember", ns, tc.name, member)
+			o.SetAnnotations(map[string]string{v1alpha2.AnnotationAllowDeletion: "true"}) // or the policy would be the first to refuse
 			create(t, o)
 			if tc.before != "" {
 				if err := change(t, o, tc.before); err != nil {

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,7 +105,21 @@ func may(t *testing.T, serviceAccount string, what authorizationv1.ResourceAttri
 
 func TestNamespacedModeReachesNoOtherNamespace(t *testing.T) {
 	inside, outside := newNamespace(t), newNamespace(t)
-	objects, err := renderChart("--name", "narrow", "--set", "crds.enabled=false", "--set", "watchNamespaces={"+inside+"}")
+	installMore(t, "--name", "narrow", "--set", "crds.enabled=false", "--set", "watchNamespaces={"+inside+"}")
+	if diff := cmp.Diff(rightsIn(t, operatorName, outside), rightsIn(t, "narrow", inside)); diff != "" {
+		t.Errorf("rights differ from those of the whole-cluster mode: %s", diff)
+	}
+	for _, right := range rightsIn(t, "narrow", outside) {
+		if !strings.Contains(right, "reviews: create") {
+			t.Errorf("outside its namespaces it may: %s", right)
+		}
+	}
+}
+
+// installMore installs another release until the test ends.
+func installMore(t *testing.T, args ...string) {
+	t.Helper()
+	objects, err := renderChart(args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,13 +128,6 @@ func TestNamespacedModeReachesNoOtherNamespace(t *testing.T) {
 		if err := kube.Apply(t.Context(), apply, client.FieldOwner("integration")); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if diff := cmp.Diff(rightsIn(t, operatorName, outside), rightsIn(t, "narrow", inside)); diff != "" {
-		t.Errorf("rights differ from those of the whole-cluster mode: %s", diff)
-	}
-	for _, right := range rightsIn(t, "narrow", outside) {
-		if !strings.Contains(right, "reviews: create") {
-			t.Errorf("outside its namespaces it may: %s", right)
-		}
+		t.Cleanup(func() { _ = kube.Delete(context.Background(), o) })
 	}
 }
