@@ -398,6 +398,9 @@ type MemberSummary struct {
 	Version string `json:"version,omitempty"`
 	// Healthy is true when the member answered a linearizable read (a learner: any read) just now.
 	Healthy bool `json:"healthy"`
+	// UnhealthySince is when a member that votes stopped to be healthy.
+	// +optional
+	UnhealthySince *metav1.Time `json:"unhealthySince,omitempty"`
 	// DBSize is the size of its database on disk.
 	// +optional
 	DBSize *resource.Quantity `json:"dbSize,omitempty"`

@@ -111,6 +111,8 @@ const (
 	FailureDataUnreadable = "DataUnreadable"
 	// FailureVolumeMissing: the claim is gone, or was replaced by another, although the member has started on it.
 	FailureVolumeMissing = "VolumeMissing"
+	// FailureVolumeTerminating: somebody deleted the claim, and it goes as soon as the Pod does.
+	FailureVolumeTerminating = "VolumeTerminating"
 	// FailureVolumeLost: the claim is there, and the PersistentVolume behind it is gone.
 	FailureVolumeLost = "VolumeLost"
 	// FailureMemoryLost: the Pod of a memory member is gone, and its data with it.

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/etcd"
+	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
 // How long a member may take to answer. One that is still starting accepts connections before it can answer, and must
@@ -38,9 +40,40 @@ func (o *Observer) ask(ctx context.Context, s *Scene) {
 		if list, err := voice.Members(ctx); err == nil {
 			s.List = &list
 			s.enlist()
+			o.askPeers(ctx, s)
 		}
 	}
 }
+
+// askPeers asks those that answered about those that did not. Who cannot be asked is taken to be connected to everybody.
+func (o *Observer) askPeers(ctx context.Context, s *Scene) {
+	if o.Peers == nil || !slices.ContainsFunc(s.Members, silentVoter) {
+		return
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	connected, all := map[uint64]bool{}, true
+	for _, m := range s.Members {
+		if m.Entry == nil || m.Entry.Learner || !m.Answer.Healthy {
+			continue
+		}
+		wg.Go(func() {
+			peers, err := o.Peers.ConnectedPeers(ctx, MetricsURL(m.Object))
+			mu.Lock()
+			defer mu.Unlock()
+			all = all && err == nil
+			for _, id := range peers {
+				connected[id] = true
+			}
+		})
+	}
+	wg.Wait()
+	for _, m := range s.Members {
+		m.Missed = all && silentVoter(m) && !connected[m.Entry.ID]
+	}
+}
+
+func silentVoter(m *Member) bool { return m.Entry != nil && !m.Entry.Learner && m.Answer.Status == nil }
 
 func (o *Observer) askOne(ctx context.Context, m *Member) Answer {
 	client, err := o.Dialer.Dial(etcd.Target{Endpoint: o.ClientURL(m.Object)})
@@ -106,6 +139,11 @@ func podReady(p *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+// MetricsURL is where the metrics of a member of the same Kubernetes cluster are.
+func MetricsURL(m *v1alpha2.EtcdMember) string {
+	return resource.MetricsURL(m.Name, m.Spec.ClusterName, m.Namespace)
 }
 
 // ClientURL is where a member of the same Kubernetes cluster is reached.

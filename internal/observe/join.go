@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/plan"
@@ -24,14 +26,16 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		Listed:    s.List != nil,
 		Namesakes: s.Namesakes,
 		Taken:     s.Taken,
-		Orphans:   s.Orphans,
 
 		OrdinalsRecorded: s.Cluster.Status.LastOrdinal >= s.LastOrdinal,
 		Idle:             now.Sub(lastProgress(s.Cluster)),
 		Deadline:         deadline(s.Cluster),
 	}
+	s.replacements(&c, now)
+	s.volumes(&c, now)
+	s.alarms(&c)
 	for _, m := range s.Members {
-		c.Members = append(c.Members, s.member(m))
+		c.Members = append(c.Members, s.member(m, now))
 	}
 	for i, m := range s.Members {
 		if c.Members[i].Healthy && !m.Answer.Status.Learner {
@@ -60,7 +64,7 @@ func deadline(c *v1alpha2.EtcdCluster) time.Duration {
 	return 10 * time.Minute
 }
 
-func (s *Scene) member(m *Member) plan.Member {
+func (s *Scene) member(m *Member, now time.Time) plan.Member {
 	o := m.Object
 	p := plan.Member{
 		Name:      o.Name,
@@ -79,7 +83,8 @@ func (s *Scene) member(m *Member) plan.Member {
 	}
 	s.standing(m, &p)
 	s.health(m, &p)
-	s.trouble(m, &p)
+	s.trouble(m, &p, now)
+	s.records(m, &p)
 	return p
 }
 
@@ -127,27 +132,6 @@ func caughtUp(learner, leader *etcd.Status) bool {
 	return learner.RaftAppliedIndex+most >= leader.RaftIndex && learner.RaftAppliedIndex*10 >= leader.RaftIndex*9
 }
 
-var unusable = []string{
-	v1alpha2.FailureForeignData, v1alpha2.FailureDataLost, v1alpha2.FailureDataUnreadable, v1alpha2.FailureVolumeMissing,
-}
-
-func (s *Scene) trouble(m *Member, p *plan.Member) {
-	f := m.Object.Status.Failure
-	switch {
-	case f != nil:
-		p.Trouble = f.Reason + ": " + strings.TrimSuffix(f.Message, ".")
-		p.Lost = f.Reason == v1alpha2.FailureMemoryLost
-		p.Broken = slices.Contains(unusable, f.Reason)
-	case p.Healthy || p.Dormant || p.Confirmed:
-	case m.Answer.Status != nil && !p.Answered:
-		p.Trouble = fmt.Sprintf("answers as member %x of cluster %x, which is not on record", m.Answer.Status.MemberID, m.Answer.Status.ClusterID)
-	case !podReady(m.Pod):
-		p.Starting = true
-	default:
-		p.Trouble = "does not answer"
-	}
-}
-
 func (s *Scene) strangers() (out []plan.Stranger) {
 	if s.List == nil {
 		return nil
@@ -158,16 +142,26 @@ func (s *Scene) strangers() (out []plan.Stranger) {
 			continue
 		}
 		url := strings.Join(e.PeerURLs, ",")
-		out = append(out, plan.Stranger{ID: e.ID, Name: e.Name, PeerURL: url, Ours: s.wouldBeOurs(url), Learner: e.Learner})
+		name := s.memberAt(url)
+		out = append(out, plan.Stranger{ID: e.ID, Name: e.Name, PeerURL: url, Member: name, Learner: e.Learner, Remains: s.remains(name)})
 	}
 	return out
 }
 
-// wouldBeOurs says whether peerURL is one that this operator gives to members of this cluster.
-func (s *Scene) wouldBeOurs(peerURL string) bool {
+// memberAt names the member of this cluster that this operator would have given peerURL to, empty if there is none.
+func (s *Scene) memberAt(peerURL string) string {
 	host := strings.TrimPrefix(strings.TrimPrefix(peerURL, "http://"), "https://")
 	name, domain, _ := strings.Cut(host, ".")
-	return strings.HasPrefix(name, s.Cluster.Name+"-") && domain == fmt.Sprintf("%s.%s.svc:2380", s.Cluster.Name, s.Cluster.Namespace)
+	if strings.HasPrefix(name, s.Cluster.Name+"-") && domain == fmt.Sprintf("%s.%s.svc:2380", s.Cluster.Name, s.Cluster.Namespace) {
+		return name
+	}
+	return ""
+}
+
+// remains says whether there is a Pod or a volume of a member without an EtcdMember.
+func (s *Scene) remains(member string) bool {
+	return slices.Contains(s.Pods, member) ||
+		slices.ContainsFunc(s.Orphans, func(c *corev1.PersistentVolumeClaim) bool { return c.Labels[v1alpha2.LabelMember] == member })
 }
 
 // ParseID reads an ID as status holds it, in hexadecimal; 0 if there is none.

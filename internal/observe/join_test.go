@@ -150,7 +150,7 @@ func TestStrangersAreToldApartByTheirURL(t *testing.T) {
 		s.List.Members = append(s.List.Members, etcd.Member{ID: 0xee, PeerURLs: []string{url}})
 		s.enlist()
 		c := Join(s, noon)
-		if len(c.Strangers) != 1 || c.Strangers[0].Ours != ours {
+		if len(c.Strangers) != 1 || (c.Strangers[0].Member != "") != ours {
 			t.Errorf("%s: strangers are %+v, want one with ours=%v", url, c.Strangers, ours)
 		}
 	}

@@ -36,7 +36,7 @@ func kubernetes(ctx context.Context, from, live client.Reader, key types.Namespa
 		}
 	}
 	slices.SortFunc(s.Members, func(a, b *Member) int {
-		return cmp.Or(cmp.Compare(ordinal(a.Object), ordinal(b.Object)), cmp.Compare(a.Object.Name, b.Object.Name))
+		return cmp.Or(cmp.Compare(Ordinal(a.Object), Ordinal(b.Object)), cmp.Compare(a.Object.Name, b.Object.Name))
 	})
 	return s, nil
 }
@@ -53,7 +53,7 @@ func (s *Scene) list(ctx context.Context, from client.Reader, into client.Object
 func (s *Scene) ours(kind string, o client.Object) bool {
 	switch o.GetLabels()[v1alpha2.LabelClusterUID] {
 	case string(s.Cluster.UID):
-		s.LastOrdinal = max(s.LastOrdinal, ordinal(o))
+		s.LastOrdinal = max(s.LastOrdinal, Ordinal(o))
 		return true
 	case "":
 		return false
@@ -62,7 +62,8 @@ func (s *Scene) ours(kind string, o client.Object) bool {
 	return false
 }
 
-func ordinal(o client.Object) int64 {
+// Ordinal is the number of the member that o belongs to, 0 if it says none.
+func Ordinal(o client.Object) int64 {
 	n, err := strconv.ParseInt(o.GetLabels()[v1alpha2.LabelOrdinal], 10, 64)
 	if err != nil {
 		return 0
@@ -93,6 +94,7 @@ func (s *Scene) readPods(ctx context.Context, from client.Reader) error {
 		if !s.ours("Pod", p) {
 			continue
 		}
+		s.Pods = append(s.Pods, p.Name)
 		if m := s.Find(p.Name); m != nil {
 			m.Pod = p
 		}
@@ -110,10 +112,14 @@ func (s *Scene) readClaims(ctx context.Context, from client.Reader) error {
 		if !s.ours("PersistentVolumeClaim", c) {
 			continue
 		}
-		if m := s.Find(c.Labels[v1alpha2.LabelMember]); m != nil {
+		m := s.Find(c.Labels[v1alpha2.LabelMember])
+		switch {
+		case c.Labels[v1alpha2.LabelSetAside] != "":
+			s.Aside = append(s.Aside, c)
+		case m != nil:
 			m.Claim = c
-		} else {
-			s.Orphans = append(s.Orphans, c.Name)
+		default:
+			s.Orphans = append(s.Orphans, c)
 		}
 	}
 	return nil

@@ -18,9 +18,16 @@ type Observer struct {
 	// Cached may be behind; Live must not be. Without a cache both are the same.
 	Cached, Live client.Reader
 	Dialer       etcd.Dialer
+	// Peers asks members whom they are connected to; nil if nobody can be asked.
+	Peers PeerReader
 	// ClientURL says where a member is reached.
 	ClientURL func(*v1alpha2.EtcdMember) string
 	Now       func() time.Time
+}
+
+// PeerReader reads from the metrics of a member which members it is connected to, by their IDs.
+type PeerReader interface {
+	ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error)
 }
 
 // Look looks at the cluster through the cache. A cluster that does not exist is an error that apierrors.IsNotFound knows.

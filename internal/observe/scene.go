@@ -20,7 +20,10 @@ type Scene struct {
 
 	Namesakes []string // objects of an earlier cluster of this name, as "Kind name"
 	Taken     []string // objects of needed names that are not ours, as "Kind name"
-	Orphans   []string // volumes of this cluster without an EtcdMember
+	// Orphans are volumes of this cluster without an EtcdMember, and Aside those that were taken out of use.
+	Orphans, Aside []*corev1.PersistentVolumeClaim
+	// Pods are the names of all Pods of this cluster, also of those without an EtcdMember.
+	Pods []string
 	// LastOrdinal is the highest member number seen on any member, volume or in status.
 	LastOrdinal int64
 
@@ -34,6 +37,8 @@ type Member struct {
 	Claim  *corev1.PersistentVolumeClaim
 	Answer Answer
 	Entry  *etcd.Member // its entry in etcd's member list, nil if not listed or not known
+	// Missed is true if it did not answer, and no member that did is connected to it.
+	Missed bool
 }
 
 // Answer is what a member said of itself.

@@ -57,7 +57,7 @@ func found(c Cluster) (Decision, bool) {
 			"not founding a second cluster; restore the status of this EtcdCluster, or delete it", len(c.Members)))
 	case len(c.Orphans) > 0:
 		return stuck("VolumesWithoutMembers", fmt.Sprintf("there are volumes of this cluster, but no members: %s: "+
-			"not founding a second cluster; restore the EtcdMembers, or delete the EtcdCluster", list(c.Orphans)))
+			"not founding a second cluster; restore the status of this EtcdCluster, or delete it", volumes(c.Orphans)))
 	case c.Want == 0:
 		return Decision{Step: Nothing{}, Outlook: Fulfilled, Reason: "Paused", Recheck: rest,
 			Message: "paused before the first start; replicas above 0 founds the cluster"}, true
@@ -93,4 +93,12 @@ func record(c Cluster) (Decision, bool) {
 		return silent()
 	}
 	return step(Record{m.Ref(), m.Role == Voter}, "RecordingMember", fmt.Sprintf("recording the incarnation of %s as member %x", m.Name, m.ID))
+}
+
+func volumes(orphans []Orphan) string {
+	names := make([]string, len(orphans))
+	for i, o := range orphans {
+		names[i] = o.Volume
+	}
+	return list(names)
 }

@@ -18,8 +18,19 @@ type Cluster struct {
 
 	Objects   []Object // Services and PodDisruptionBudget, in the order in which they are made
 	Namesakes []string // objects of an earlier cluster of the same name that are still there, as "Kind name"
-	Orphans   []string // volumes of this cluster without an EtcdMember
 	Taken     []string // objects of needed names that belong to somebody else, as "Kind name"
+
+	Orphans  []Orphan      // volumes of this cluster without an EtcdMember
+	Aside    []Aside       // volumes that were taken out of use
+	AsideFor time.Duration // how long such volumes are kept
+
+	Manual     bool    // people decide about replacements
+	MaxPerHour int     // replacements that may begin within an hour
+	Begun      []Begun // replacements that were recorded within the last hour
+	DBSize     int64   // bytes of the largest database
+
+	Alarms []Alarm // that etcd has raised
+	Agreed bool    // the data of exactly the voters that are listed now were compared, and are the same
 
 	OrdinalsRecorded bool          // status records an ordinal at least as high as that of every member
 	Idle             time.Duration // how long ago the last step was taken
@@ -104,10 +115,18 @@ type Member struct {
 	Leaving   bool   // it is to be removed
 	Confirmed bool   // etcd has let it go
 	Gone      bool   // neither Pod nor volume is left
-	Lost      bool   // its data cannot come back, and the operator replaces it
-	Broken    bool   // its data cannot be used, and a human has to decide
 	Outdated  bool   // its EtcdMember differs from what the spec asks for
 	Trouble   string // what is wrong with it, for people; empty when nothing is
+
+	Lost       bool   // the evidence says that it is time to replace it
+	Loss       string // the reason for that
+	Soft       bool   // which may lie in its environment
+	Await      string // what has to happen before it is replaced; empty if nothing, or if it never is
+	Broken     bool   // its data cannot be used, as they are
+	Hopeless   bool   // its data will not come back, whatever anybody does
+	Excused    bool   // what keeps it heals without a replacement
+	Condemned  bool   // its replacement is on record
+	Remembered bool   // its volume says what is not on record: that it votes, and as whom
 }
 
 // Ref names m in a step.
@@ -119,12 +138,40 @@ func isHealthyVoter(m Member) bool { return m.Role == Voter && m.Healthy }
 func isStaying(m Member) bool      { return !m.Leaving }
 func isJoiner(m Member) bool       { return m.Role != Voter && !m.Leaving }
 
+// isDoomed members are on their way out although nothing has been done to them yet: a voter may still recover, a learner not.
+func isDoomed(m Member) bool { return m.Condemned && !m.Leaving && (m.Lost || m.Role != Voter) }
+
+// Orphan is a volume of this cluster without an EtcdMember.
+type Orphan struct {
+	Volume, Member string
+	Voter          bool // a voter's vote is on it
+}
+
+// Begun is a replacement that is on record.
+type Begun struct {
+	Reason string
+	Ago    time.Duration
+}
+
+// Aside is a volume that was taken out of use.
+type Aside struct {
+	Volume string
+	For    time.Duration // since when
+}
+
+// Alarm is an alarm of etcd.
+type Alarm struct {
+	ID      uint64 // of the member, 0 if etcd does not know which
+	Corrupt bool   // CORRUPT, else NOSPACE
+}
+
 // Stranger is an entry of etcd's member list without an EtcdMember.
 type Stranger struct {
 	ID      uint64
 	Name    string // empty if it never started
 	PeerURL string
-	Ours    bool // its peer URL is one that this operator would have given
+	Member  string // whose peer URL it has, if that is one that this operator would have given
+	Remains bool   // its Pod or volume is there
 	Learner bool
 }
 

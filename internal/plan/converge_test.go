@@ -179,13 +179,17 @@ var rightful = map[string]func(*world) bool{
 	"ClusterUnreachable": func(w *world) bool {
 		return w.formed && !w.any(func(m truth) bool { return m.role != Unlisted && m.process == up })
 	},
-	"UnknownMember": func(w *world) bool { return w.stranger == foreignVoter || w.stranger == foreignMember },
-	"CannotPause":   func(w *world) bool { return w.memory && w.want == 0 },
+	"UnknownMember":          func(w *world) bool { return w.stranger == foreignVoter || w.stranger == foreignMember },
+	"ReplacementBudgetSpent": func(w *world) bool { return w.spent && w.any(isLostOrStuck) },
+	"ReplacementManual":      func(w *world) bool { return w.manual && w.any(isLostOrStuck) },
+	"CannotPause":            func(w *world) bool { return w.memory && w.want == 0 },
 
 	// A change waits for somebody.
-	"GrowRefused":      func(w *world) bool { return w.count(isStayer) < w.want && !w.safeToAdd() },
-	"JoinRefused":      func(w *world) bool { return w.any(isNewcomer) && !w.safeToAdd() },
-	"LearnerStarting":  func(w *world) bool { return w.any(func(m truth) bool { return m.role == Learner && isIll(m) }) },
+	"GrowRefused": func(w *world) bool { return w.count(isStayer) < w.want && !w.safeToAdd() },
+	"JoinRefused": func(w *world) bool { return w.any(isNewcomer) && !w.safeToAdd() },
+	"LearnerStarting": func(w *world) bool {
+		return w.spent && w.any(func(m truth) bool { return m.role == Learner && isIll(m) })
+	},
 	"PromotionRefused": func(w *world) bool { return w.hasIllVoter() && w.any(func(m truth) bool { return m.role == Learner }) },
 	"ShrinkRefused":    func(w *world) bool { return w.count(isStayer) > w.want && w.hasIllVoter() },
 	"RemovalRefused":   func(w *world) bool { return w.hasIllVoter() && (w.stranger == unstarted || w.any(isOnItsWayOut)) },

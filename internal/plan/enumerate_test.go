@@ -21,7 +21,11 @@ var kinds = []truth{
 	serving.but(func(m *truth) { m.process = down }),
 	serving.but(func(m *truth) { m.process = hidden }),
 	serving.but(func(m *truth) { m.process, m.lost = down, true }),
+	serving.but(func(m *truth) { m.process, m.lost, m.condemned = down, true, true }),
 	serving.but(func(m *truth) { m.process, m.broken = down, true }),
+	serving.but(func(m *truth) { m.process, m.orphan, m.remembered = noPod, true, true }),
+	serving.but(func(m *truth) { m.process, m.orphan, m.lost = noPod, true, true }),
+	serving.but(func(m *truth) { m.process, m.remembered, m.recorded, m.votes = noPod, true, false, false }), // adopted
 	serving.but(func(m *truth) { m.process = starting }),
 	serving.but(func(m *truth) { m.ready = false }),
 	serving.but(func(m *truth) { m.founder, m.recorded, m.votes = true, false, false }),
@@ -39,6 +43,8 @@ var kinds = []truth{
 	learner.but(func(m *truth) { m.caughtUp = true }),
 	learner.but(func(m *truth) { m.caughtUp, m.recorded = true, false }),
 	learner.but(func(m *truth) { m.process, m.lost = down, true }),
+	learner.but(func(m *truth) { m.process, m.condemned = down, true }),
+	learner.but(func(m *truth) { m.process, m.orphan = noPod, true }),
 	learner.but(func(m *truth) { m.leaving = true }),
 	learner.but(func(m *truth) { m.dormant, m.process = true, noPod }),
 
@@ -84,7 +90,9 @@ func (w *world) possible() bool {
 	return !w.any(isNewVoter) || w.any(func(m truth) bool { return m.role == Voter && !isNewVoter(m) })
 }
 
-func isNewVoter(m truth) bool { return m.role == Voter && !m.votes && !m.founder }
+func isLostOrStuck(m truth) bool { return m.lost || m.role == Learner }
+
+func isNewVoter(m truth) bool { return m.role == Voter && !m.votes && !m.founder && !m.remembered }
 
 // vary visits the clusters that have the members of w: times wanted size, leader and a change of the spec. Storage medium,
 // strangers and a missing client Service come alone, not times each other.
@@ -99,6 +107,11 @@ func vary(w world, visit func(*world)) {
 		}
 		if !dormant && (w.want == 0 || !w.agrees()) {
 			visit(w.but(func(w *world) { w.memory = true }))
+		}
+		if w.any(isLostOrStuck) {
+			visit(w.but(func(w *world) { w.spent = true }))
+			visit(w.but(func(w *world) { w.manual = true }))
+			visit(w.but(func(w *world) { w.overdue = true }))
 		}
 		if w.n < most {
 			visit(w.but(func(w *world) { w.opened, w.founders = false, most }))
@@ -189,7 +202,7 @@ func TestNoStepIsUnsafe(t *testing.T) {
 }
 
 // clustersAtLeast tells an enumeration that has lost clusters from one that is safe.
-const clustersAtLeast = 3_518_901
+const clustersAtLeast = 8_900_000
 
 const shards = 2 // more would play more worlds twice
 

@@ -28,8 +28,10 @@ type Evidence struct {
 	ByNode bool
 	// Times is how often the etcd container must have ended so in a row.
 	Times int
-	// Confirmed by the comparison of data: it must have found a majority that agrees, after the failure was seen.
+	// Compared says that a comparison of data must have found a majority that agrees, after the failure was seen.
 	Compared bool
+	// Missed says that no member that serves may be connected to it.
+	Missed bool
 	// Soft evidence may come from the environment, which a new member would meet too: replacements for it keep a distance in time.
 	Soft bool
 }
@@ -40,6 +42,7 @@ const identical = 2
 // EvidenceClasses is everything that a member's failure can be. What is not in it never leads to a replacement.
 var EvidenceClasses = []Evidence{
 	{Reason: "VolumeMissing", Remedy: Replace, Gone: true, Doc: "The PersistentVolumeClaim is gone, or another one has its name."},
+	{Reason: "VolumeTerminating", Remedy: Replace, Doc: "The PersistentVolumeClaim was deleted, and goes as soon as the Pod does."},
 	{Reason: "VolumeLost", Remedy: Replace, Gone: true, Doc: "The PersistentVolume behind the claim is gone (phase Lost)."},
 	{Reason: "MemoryLost", Remedy: Replace, Gone: true, Doc: "The Pod that held the data in memory is gone."},
 	{Reason: "DataLost", Remedy: Replace, Gone: true, Doc: "The launcher found the volume empty, or without its log (exit code 42)."},
@@ -58,11 +61,11 @@ var EvidenceClasses = []Evidence{
 	{Reason: "PeerURLMismatch", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd lists the joining member under another peer URL."},
 	{Reason: "Requested", Remedy: Replace, Doc: "Somebody annotated the EtcdMember with etcd-operator.cozystack.io/replace."},
 	{
-		Reason: "NodeLost", Remedy: Replace, ByNode: true, Soft: true,
+		Reason: "NodeLost", Remedy: Replace, ByNode: true, Missed: true, Soft: true,
 		Doc: "The node is gone or down, the other members have lost the member too, and its data are nowhere else.",
 	},
 	{
-		Reason: "Unreachable", Remedy: Replace, ByNode: true, Soft: true,
+		Reason: "Unreachable", Remedy: Replace, ByNode: true, Missed: true, Soft: true,
 		Doc: "etcd runs, and neither the operator nor any other member reaches it.",
 	},
 	{
@@ -89,6 +92,7 @@ type Finding struct {
 	For    time.Duration // how long it has been seen
 	Times  int           // how often in a row the container ended so
 	Agreed bool          // since it was seen, a comparison found a majority of voters that holds the same data
+	Missed bool          // all members that serve were asked, and none is connected to it
 	ByNode time.Duration // spec.memberReplacement.nodeLossGracePeriodSeconds
 }
 
@@ -96,8 +100,6 @@ type Finding struct {
 type Judgement struct {
 	Class Evidence
 	Lost  bool // it is time to replace the member
-	// Due is when it will be, if nothing changes; 0 if time alone does not decide.
-	Due time.Duration
 	// Await says what is waited for before the member is replaced; empty if it never is, or if it is time.
 	Await string
 }
@@ -120,8 +122,9 @@ func Judge(f Finding) Judgement {
 	switch {
 	case f.Times < j.Class.Times:
 		j.Await = fmt.Sprintf("replaced after %d such ends in a row", j.Class.Times)
+	case j.Class.Missed && !f.Missed:
+		j.Await = "not replaced while another member may be connected to it"
 	case f.For < grace:
-		j.Due = grace - f.For
 		j.Await = fmt.Sprintf("replaced after %s", grace)
 	case j.Class.Compared && !f.Agreed:
 		j.Await = "replaced once the data of the others are found to agree"

@@ -34,7 +34,7 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 }
 
 func grow(c Cluster) (Decision, bool) {
-	have := c.count(isStaying)
+	have := c.count(isStaying) - c.count(isDoomed)
 	if have >= c.Want {
 		return silent()
 	}

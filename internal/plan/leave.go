@@ -20,7 +20,7 @@ func expelled(c Cluster) (Decision, bool) {
 	if !ok {
 		return silent()
 	}
-	return step(MarkLeaving{m.Name, "RemovedFromEtcd"}, "MemberExpelled",
+	return step(MarkLeaving{m.Name, "RemovedFromEtcd", m.Votes}, "MemberExpelled",
 		fmt.Sprintf("etcd does not list %s any more; cleaning up after it", m.Name))
 }
 
@@ -59,30 +59,17 @@ func awaitRemoval(c Cluster) (Decision, bool) {
 	return hold("RemovalRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 }
 
-func replaceLost(c Cluster) (Decision, bool) {
-	for _, m := range c.Members {
-		if !m.Lost || m.Leaving {
-			continue
-		}
-		if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
-			return hold("ReplacementRefused", fmt.Sprintf("%s: %s; not replacing it: %s", m.Name, m.Trouble, no), no, retry)
-		}
-		return step(MarkLeaving{m.Name, "DataLost"}, "ReplacingMember", fmt.Sprintf("%s: %s; replacing it", m.Name, m.Trouble))
-	}
-	return silent()
-}
-
 func shrink(c Cluster) (Decision, bool) {
-	staying := c.where(isStaying)
+	staying, doomed := c.where(isStaying), c.count(isDoomed)
 	_, busy := c.first(func(m Member) bool { return m.Leaving && !m.Confirmed })
-	if len(staying) <= c.Want || busy {
+	if len(staying)-doomed <= c.Want || busy {
 		return silent()
 	}
 	m := leastMissed(staying)
 	if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
 		return hold("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 	}
-	return step(MarkLeaving{m.Name, "ScaledDown"}, "Shrinking",
+	return step(MarkLeaving{m.Name, "ScaledDown", false}, "Shrinking",
 		fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
 }
 

@@ -32,21 +32,27 @@ var rules = []rule{
 	{"objects", "Services and PodDisruptionBudget are as wanted; the client Service opens once a majority is recorded.", objects},
 	{"found", "The founders' names are recorded before the first of them is created; volumes or members without a record stop that.", found},
 	{"form", "All founders are created at once; the cluster ID that they agree on is recorded once.", form},
+	{"adopt", "A volume that holds a vote and has no EtcdMember gets it back; one that nobody needs is set aside.", adopt},
+	{"recall", "A member that was adopted is recorded as what its volume says.", recall},
 	{"record", "A member's ID and volume are recorded as soon as it answers, before it may be promoted.", record},
 	{"finish-departure", "What etcd has let go loses its Pod, then its volume, then its EtcdMember.", finishDeparture},
 	{"pause", "replicas 0 parks every member as it is; the leader is told to stop last.", pause},
 	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
 	{"no-member-list", "Without a linearizable member list no membership step is taken.", noMemberList},
-	{"stranger", "A listed member without an EtcdMember is removed if it never started, and stops everything if it did.", stranger},
+	{"stranger", "A listed member that is ours and of which nothing is left is removed; one that is not ours stops everything.", stranger},
 	{"expelled", "A member that somebody else removed from etcd is cleaned up.", expelled},
 	{"remove-leaving", "A leaving member hands over leadership and is removed from etcd.", removeLeaving},
-	{"replace-lost", "A member whose data cannot come back is marked as leaving.", replaceLost},
+	{"replace-lost", "A member that evidence says is lost is put on record, then marked as leaving: one at a time, within a budget.", replaceLost},
+	{"disarm", "A CORRUPT alarm is taken back when its member is gone and the data of all others are the same.", disarm},
 	{"shrink", "With more members than wanted, the one that is missed least is marked as leaving.", shrink},
 	{"join", "A new member is listed as a learner, admitted, started, caught up and promoted.", join},
 	{"await-removal", "Nothing new begins while a removal is refused, except that the last voter is given a successor.", awaitRemoval},
 	{"grow", "With fewer members than wanted, one more is created.", grow},
+	{"await-replacement", "A lost member that must not be replaced yet is said, and why.", awaitReplacement},
 	{"await-departure", "Pods and volumes of removed members have to go.", awaitDeparture},
 	{"await-health", "Every member has to be healthy and ready.", awaitHealth},
+	{"corrupt", "A CORRUPT alarm whose cause is not known needs a human.", corrupt},
+	{"expire-volumes", "Volumes that were set aside are deleted after their time, once the cluster is whole.", expireVolumes},
 	{"outdated", "A change of the spec that running members do not take over is said.", outdated},
 }
 
@@ -98,7 +104,7 @@ func Refused(d Decision, why string) Decision {
 // Grave says whether people should hear of d although it may pass by itself.
 func (d Decision) Grave() bool {
 	switch d.Reason {
-	case "QuorumLost", "ClusterUnreachable", "BootstrapFailed", "ReplacementRefused":
+	case "QuorumLost", "ClusterUnreachable", "BootstrapFailed", "ReplacementRefused", "ReplacementBudgetSpent", "MemberFailing":
 		return true
 	}
 	return false

@@ -1,10 +1,12 @@
 package plan
 
+import "time"
+
 // observe is what the operator would see. It fills c.Members in place.
 func (w *world) observe(c *Cluster) {
 	members, objects := c.Members[:0], c.Objects[:0]
 	*c = Cluster{
-		Want: w.want, Memory: w.memory, Listed: w.answers(), OrdinalsRecorded: true, Deadline: rest,
+		Want: w.want, Manual: w.manual, Memory: w.memory, Listed: w.answers(), OrdinalsRecorded: true, Deadline: rest,
 		Objects: append(objects, Object{ClientService, w.opened, w.opened}),
 	}
 	if w.formed {
@@ -14,25 +16,45 @@ func (w *world) observe(c *Cluster) {
 		c.SeenID = cluster
 	}
 	if w.orphans {
-		c.Orphans = []string{"data-a"}
+		c.Orphans = []Orphan{{Volume: "data-a", Member: "a"}}
 	}
 	if w.overdue {
-		c.Idle = rest
+		c.Idle = time.Hour
+	}
+	if c.MaxPerHour = room; w.spent {
+		c.MaxPerHour = 0
 	}
 	for i := range w.founders {
 		c.Founders = append(c.Founders, nameable[i:i+1])
 	}
 	for i := range w.n {
+		if w.members[i].orphan {
+			w.seeOrphan(c, i)
+			continue
+		}
 		members = append(members, w.see(i))
 	}
 	c.Members = members
 	if s, ok := strangers[w.stranger]; ok && w.answers() {
-		c.Strangers = []Stranger{s}
+		c.Strangers = append(c.Strangers, s)
+	}
+}
+
+func (w *world) seeOrphan(c *Cluster, i int) {
+	t, name := w.members[i], nameable[i:i+1]
+	there := !t.lost && !t.aside
+	if there {
+		c.Orphans = append(c.Orphans, Orphan{Volume: volumeOf + name, Member: name, Voter: t.remembered})
+	}
+	if w.answers() && t.role != Unlisted {
+		c.Strangers = append(c.Strangers, Stranger{
+			ID: uint64(i + 1), Name: name, PeerURL: "http://" + name, Member: name, Learner: t.role == Learner, Remains: there,
+		})
 	}
 }
 
 var strangers = map[foreign]Stranger{
-	unstarted:     {ID: 0xee, PeerURL: "http://x:2380", Ours: true, Learner: true},
+	unstarted:     {ID: 0xee, PeerURL: "http://x:2380", Member: "x", Learner: true},
 	foreignVoter:  {ID: 0xee, PeerURL: "http://y:2380", Name: "y"},
 	foreignMember: {ID: 0xee, PeerURL: "http://y:2380", Learner: true},
 }
@@ -43,7 +65,11 @@ func (w *world) see(i int) Member {
 		Name: nameable[i : i+1], ID: uint64(i + 1), Role: t.role, Founder: t.founder, Admitted: t.admitted, Recorded: t.recorded, Votes: t.votes,
 		Starting: t.process == starting, Dormant: t.dormant, Stopping: t.process == noPod, Stopped: t.process == noPod,
 		Leaving: t.leaving, Confirmed: t.confirmed,
-		Gone: t.gone, Lost: t.lost, Broken: t.broken, Outdated: !t.current,
+		Gone: t.gone, Lost: t.lost, Hopeless: t.lost, Broken: t.broken || t.lost, Outdated: !t.current,
+		Condemned: t.condemned, Remembered: t.remembered,
+	}
+	if t.lost {
+		m.Loss = "DataLost"
 	}
 	if !w.answers() {
 		m.Role = Unlisted // records know only voters

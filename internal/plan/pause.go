@@ -6,7 +6,7 @@ func isAwake(m Member) bool { return !m.Dormant && !m.Confirmed }
 
 func pause(c Cluster) (Decision, bool) {
 	switch {
-	case c.Want != 0:
+	case c.Want != 0, len(c.Members) == 0: // nothing to park; where members should be, others say so
 		return silent()
 	case c.Memory:
 		return stuck("CannotPause", "stopping the Pods of a cluster in memory would lose its data: set replicas above 0")

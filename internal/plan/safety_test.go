@@ -36,8 +36,10 @@ func wrongRest(w *world, d Decision) string {
 // fulfilled: as many members as wanted, each a ready voter on record, or every one of them parked.
 func (w *world) fulfilled() bool {
 	if w.want == 0 {
-		awake := w.any(func(m truth) bool { return !m.confirmed && (!m.dormant || m.process != noPod) })
-		return w.formed && !w.memory && !awake || !w.formed && w.founders == 0 && w.n == 0
+		awake := w.any(func(m truth) bool {
+			return !m.confirmed && (m.orphan && m.remembered || !m.orphan && (!m.dormant || m.process != noPod))
+		})
+		return w.formed && !w.memory && !awake && w.any(func(m truth) bool { return !m.orphan }) || !w.formed && w.founders == 0 && w.n == 0
 	}
 	whole := w.count(func(m truth) bool {
 		return m.role == Voter && m.process == up && m.ready && m.recorded && m.votes && m.current && !m.leaving && !m.dormant
@@ -90,7 +92,8 @@ func wrongStep(w *world, s Step) string {
 			unless(s.Voter == (m.role == Voter), "recorded a vote that it does not have, or no vote although it has one"))
 	case CreateMember:
 		return first(w.listKnown,
-			unless(w.count(isStayer) < w.want, "more members than wanted"),
+			unless(w.count(isStayer)-w.count(isOnRecord) < w.want, "more members than wanted"),
+			unless(!w.any(isOnRecord) || w.voters() >= 5, "a successor comes first in a cluster that cannot take one"),
 			unless(!w.any(func(m truth) bool { return !m.leaving && m.role != Voter }), "another one is joining"),
 			unless(w.voters() == 1 || !leaving, "another one is leaving"))
 	case AddLearner:
@@ -109,7 +112,9 @@ func wrongStep(w *world, s Step) string {
 		m := *w.named(s.Name)
 		return first(w.listKnown,
 			unless(!m.leaving, "marked twice"),
-			unless(m.lost || m.admitted && m.role == Unlisted || w.count(isStayer) > w.want, "no reason to leave"),
+			unless(m.condemned && (m.lost || m.role != Voter) || m.admitted && m.role == Unlisted || w.count(isStayer) > w.want,
+				"no reason to leave, or not on record"),
+			unless(s.Keep == (m.votes && s.Reason != "ScaledDown"), "the volume of a lost voter is not kept, or another one's is"),
 			unless(!leaving || m.role != Voter || !m.process.connected(), "another one is leaving"),
 			unless(m.role != Voter || w.voters() > 1, "the last voter is to leave"))
 	case MoveLeader:
@@ -123,9 +128,27 @@ func wrongStep(w *world, s Step) string {
 			unless(w.stranger != foreignVoter && w.stranger != foreignMember, "removes one beside an unknown member"),
 			unless(w.leader != i || m.process != up || w.healthyButFor(m) == 0, "removes the leader while another could lead"),
 			func() string { return w.wrongToRemove(m) })
+	case RecordReplacement:
+		return first(w.listKnown, func() string { return w.wrongToReplace(*w.named(s.Name)) })
+	case Adopt:
+		m := w.named(s.Name)
+		return unless(m.orphan && !m.lost && (m.remembered || m.role == Voter && w.answers()), "adopts what nobody needs, or what is gone")()
+	case Recall:
+		m := w.named(s.Name)
+		return unless(!m.orphan && m.remembered && !m.recorded, "recalls what is on record, or nowhere")()
+	case SetAside:
+		m := w.named(strings.TrimPrefix(s.Volume, volumeOf))
+		return first(w.listKnown, unless(m.orphan && m.role != Voter, "takes the volume of a voter, or of a member, out of use"))
+	case DropVolume, Disarm:
+		return "there is nothing to delete, and no alarm"
 	case RemoveStranger:
+		if s.ID == strangers[unstarted].ID {
+			return first(w.listKnown, unless(w.stranger == unstarted, "removes a member that is not ours"))
+		}
+		m := w.members[s.ID-1]
 		return first(w.listKnown,
-			unless(w.stranger == unstarted && s.ID == strangers[unstarted].ID, "removes a member that is not ours"))
+			unless(m.orphan && (m.lost || m.aside), "removes a member of which something is left"),
+			func() string { return w.wrongToRemove(m) })
 	case ConfirmRemoval:
 		m := w.named(s.Name)
 		return first(w.listKnown,
@@ -144,6 +167,24 @@ func wrongStep(w *world, s Step) string {
 
 func (w *world) listKnown() string {
 	return unless(w.answers(), "changes the membership without a list of members")()
+}
+
+// isOnRecord members are to be replaced, and nothing has been done about it yet.
+func isOnRecord(m truth) bool { return m.condemned && !m.leaving && (m.lost || m.role != Voter) }
+
+func (w *world) wrongToReplace(m truth) string {
+	return first(
+		unless(m.lost || m.role == Learner && w.overdue, "nothing says that it is lost"),
+		unless(!m.leaving && !m.condemned, "replaced twice"),
+		unless(!w.any(isOnRecord), "another one is being replaced"),
+		unless(!w.spent, "the budget is spent"),
+		unless(!w.manual || m.role != Voter, "people decide"),
+		func() string {
+			if m.role == Unlisted {
+				return ""
+			}
+			return w.wrongToRemove(m)
+		})
 }
 
 func (w *world) wrongToAdd() string {
@@ -189,12 +230,13 @@ func TestWhatIsAdmissibleIsSafe(t *testing.T) {
 		vary(w, func(w *world) {
 			w.observe(&c)
 			check(w, "anybody", MayAdd(c, Member{}), first(w.listKnown, w.wrongToAdd))
-			for i, m := range c.Members {
+			for _, m := range c.Members {
+				is := *w.named(m.Name)
 				if m.Role == Learner {
-					check(w, m.Name, MayPromote(c, m), w.wrongToPromote(w.members[i]))
+					check(w, m.Name, MayPromote(c, m), w.wrongToPromote(is))
 				}
 				if m.Role != Unlisted {
-					check(w, m.Name, MayRemove(c, m), first(w.listKnown, func() string { return w.wrongToRemove(w.members[i]) }))
+					check(w, m.Name, MayRemove(c, m), first(w.listKnown, func() string { return w.wrongToRemove(is) }))
 				}
 			}
 		})

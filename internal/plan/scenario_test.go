@@ -28,7 +28,7 @@ func describe(s Step) string { return strings.TrimPrefix(fmt.Sprintf("%T%v", s, 
 
 func parseCluster(t *testing.T, d *datadriven.TestData) Cluster {
 	t.Helper()
-	c := Cluster{Want: 3, ClusterID: 0xc1, Listed: true, OrdinalsRecorded: true, Deadline: 10 * time.Minute}
+	c := Cluster{Want: 3, ClusterID: 0xc1, Listed: true, OrdinalsRecorded: true, Deadline: 10 * time.Minute, MaxPerHour: 5, AsideFor: 24 * time.Hour}
 	for _, a := range d.CmdArgs {
 		parseArg(t, d, &c, a)
 	}
@@ -67,7 +67,13 @@ func parseArg(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.Cmd
 	case "namesakes":
 		c.Namesakes = a.Vals
 	case "orphans":
-		c.Orphans = a.Vals
+		for _, v := range a.Vals {
+			c.Orphans = append(c.Orphans, Orphan{Volume: "data-" + v, Member: v})
+		}
+	case "holding":
+		for i := range c.Orphans {
+			c.Orphans[i].Voter = true
+		}
 	case "overdue":
 		c.Idle = c.Deadline
 	case "missing":
@@ -84,7 +90,9 @@ func parseStranger(f []string) Stranger {
 	for _, w := range f[2:] {
 		switch w {
 		case "ours":
-			s.Ours = true
+			s.Member = strings.TrimPrefix(s.PeerURL, "http://")
+		case "remains":
+			s.Remains = true
 		case "learner":
 			s.Learner = true
 		case "started":

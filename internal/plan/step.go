@@ -40,8 +40,13 @@ type (
 	Promote struct{ Member Ref }
 	// MoveLeader hands leadership from a member that is about to go to one that stays.
 	MoveLeader struct{ From, To Ref }
-	// MarkLeaving records the intent to remove a member.
-	MarkLeaving struct{ Name, Reason string }
+	// RecordReplacement writes into status that a member will be replaced, before anything is done about it.
+	RecordReplacement struct{ Name, Reason string }
+	// MarkLeaving records the intent to remove a member, and whether its volume is to be kept aside.
+	MarkLeaving struct {
+		Name, Reason string
+		Keep         bool
+	}
 	// Remove takes a member out of etcd's member list.
 	Remove struct{ Member Ref }
 	// ConfirmRemoval records that etcd no longer lists a leaving member, so that its Pod and volume may go.
@@ -50,30 +55,46 @@ type (
 	DeleteMember struct{ Name string }
 	// RemoveStranger takes a member that never started and has no EtcdMember out of etcd's list.
 	RemoveStranger struct{ ID uint64 }
+	// Adopt creates the EtcdMember of a volume again.
+	Adopt struct{ Name string }
+	// Recall writes into a member's status what its volume says: that it votes, and as whom.
+	Recall struct{ Name string }
+	// SetAside takes a volume that nobody needs out of use.
+	SetAside struct{ Volume string }
+	// DropVolume deletes a volume that has been aside long enough.
+	DropVolume struct{ Volume string }
+	// Disarm takes an alarm back whose cause is gone.
+	Disarm struct{ Alarm Alarm }
 	// Park stops a member's Pod and keeps everything else.
 	Park struct{ Name string }
 	// Wake lets a parked member start again.
 	Wake struct{ Name string }
 )
 
-func (Nothing) step()        {}
-func (Apply) step()          {}
-func (NameFounders) step()   {}
-func (CreateFounder) step()  {}
-func (RecordCluster) step()  {}
-func (Record) step()         {}
-func (CreateMember) step()   {}
-func (AddLearner) step()     {}
-func (Admit) step()          {}
-func (Promote) step()        {}
-func (MoveLeader) step()     {}
-func (MarkLeaving) step()    {}
-func (Remove) step()         {}
-func (ConfirmRemoval) step() {}
-func (DeleteMember) step()   {}
-func (RemoveStranger) step() {}
-func (Park) step()           {}
-func (Wake) step()           {}
+func (Nothing) step()           {}
+func (Apply) step()             {}
+func (NameFounders) step()      {}
+func (CreateFounder) step()     {}
+func (RecordCluster) step()     {}
+func (Record) step()            {}
+func (CreateMember) step()      {}
+func (AddLearner) step()        {}
+func (Admit) step()             {}
+func (Promote) step()           {}
+func (MoveLeader) step()        {}
+func (RecordReplacement) step() {}
+func (MarkLeaving) step()       {}
+func (Remove) step()            {}
+func (ConfirmRemoval) step()    {}
+func (DeleteMember) step()      {}
+func (RemoveStranger) step()    {}
+func (Adopt) step()             {}
+func (Recall) step()            {}
+func (SetAside) step()          {}
+func (DropVolume) step()        {}
+func (Disarm) step()            {}
+func (Park) step()              {}
+func (Wake) step()              {}
 
 // Outlook says what has to happen before the spec is fulfilled.
 type Outlook int

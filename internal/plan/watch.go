@@ -7,51 +7,12 @@ import (
 	"github.com/cozystack/etcd-operator/internal/quorum"
 )
 
-func noMemberList(c Cluster) (Decision, bool) {
-	switch {
-	case c.Listed:
-		return silent()
-	case c.Voters() == 0:
-		return stuck("NoMembers", "the cluster has formed before, and no voter is left: delete the EtcdCluster, or restore its EtcdMembers")
-	}
-	n, need := c.Voters(), quorum.Size(c.Voters())
-	starting := c.count(func(m Member) bool { return m.Role == Voter && (m.Answered || m.Starting) })
-	answering := c.count(func(m Member) bool { return m.Role == Voter && m.Answered })
-	message := fmt.Sprintf("%d of %d voters answer, %d must agree%s", answering, n, need, troubles(c.Members))
-	switch {
-	case c.Memory && c.count(func(m Member) bool { return m.Role == Voter && m.Lost }) > quorum.Tolerance(n):
-		return stuck("QuorumLost", message+"; the data was in memory and is gone: delete the EtcdCluster and create it again")
-	case starting >= need && !c.overdue():
-		return wait("Starting", message, soon)
-	case c.count(func(m Member) bool { return m.Answered }) == 0:
-		return wait("ClusterUnreachable", message, retry)
-	}
-	return wait("QuorumLost", message, retry)
-}
-
-func stranger(c Cluster) (Decision, bool) {
-	if len(c.Strangers) == 0 {
-		return silent()
-	}
-	s := c.Strangers[0]
-	id := fmt.Sprintf("%x (%s)", s.ID, s.PeerURL)
-	if s.Name != "" || !s.Ours {
-		return stuck("UnknownMember", fmt.Sprintf("etcd lists member %s, which has no EtcdMember: not changing the membership; "+
-			"remove it from etcd if it does not belong there", id))
-	}
-	role := Voter
-	if s.Learner {
-		role = Learner
-	}
-	if no := MayRemove(c, Member{ID: s.ID, Role: role}); !no.None() {
-		return hold("RemovalRefused", fmt.Sprintf("not removing member %s, which never started: %s", id, no), no, retry)
-	}
-	return ask(RemoveStranger{s.ID}, "RemovingStranger", fmt.Sprintf("removing member %s, which never started and has no EtcdMember", id))
-}
-
 func awaitHealth(c Cluster) (Decision, bool) {
-	broken := c.where(func(m Member) bool { return m.Broken })
-	if len(broken) > 0 {
+	if failing := c.where(func(m Member) bool { return m.Await != "" }); len(failing) > 0 {
+		return wait("MemberFailing", fmt.Sprintf("%d of %d members have failed%s; %s", len(failing), len(c.Members), troubles(failing),
+			failing[0].Await), retry)
+	}
+	if broken := c.where(func(m Member) bool { return m.Broken && !m.Lost }); len(broken) > 0 {
 		return stuck("MemberBroken", fmt.Sprintf("%d of %d members cannot use their data%s", len(broken), len(c.Members), troubles(broken)))
 	}
 	ill := c.where(func(m Member) bool { return !m.Healthy || !m.Ready })

@@ -1,6 +1,10 @@
 package plan
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // truth is one member as it really is: what etcd lists, what its process does and what its EtcdMember says.
 type truth struct {
@@ -14,6 +18,11 @@ type truth struct {
 
 	founder, admitted, recorded, votes   bool
 	dormant, leaving, confirmed, current bool
+
+	condemned  bool // its replacement is on record
+	orphan     bool // it has no EtcdMember
+	remembered bool // its volume says that it votes
+	aside      bool // its volume was taken out of use
 }
 
 type process int8
@@ -57,6 +66,8 @@ type world struct {
 	orphans  bool
 	stranger foreign
 	overdue  bool
+	spent    bool // the budget of replacements
+	manual   bool // people decide about replacements
 	eager    bool // Kubernetes and etcd move in every pass; else only when the operator has nothing to do
 }
 
@@ -72,8 +83,12 @@ func (w *world) key() (k key) {
 		k.members[i] = 1<<31 | uint32(m.role)<<8 | uint32(m.process)<<4 | bits(m.caughtUp, m.ready, m.lost, m.broken)
 		k.members[i] |= bits(m.gone, m.founder, m.admitted, m.recorded, m.votes, m.dormant, m.leaving, m.confirmed, m.current) << 12
 	}
-	k.cluster = uint64(w.leader+1)<<32 | uint64(w.want)<<24 | uint64(w.founders)<<16 | uint64(w.stranger)<<8 |
-		uint64(bits(w.formed, w.memory, w.opened, w.orphans, w.overdue, w.eager))
+	for i := range w.n {
+		m := &w.members[i]
+		k.members[i] |= bits(m.condemned, m.orphan, m.remembered, m.aside) << 21
+	}
+	k.cluster = uint64(w.leader+1)<<32 | uint64(w.want)<<24 | uint64(w.founders)<<16 | uint64(w.stranger)<<12 |
+		uint64(bits(w.formed, w.memory, w.opened, w.orphans, w.overdue, w.eager, w.spent, w.manual))
 	return k
 }
 
@@ -153,6 +168,9 @@ func (w *world) settle() {
 // act does what a step says, as Kubernetes and etcd would, or refuses as they would.
 func (w *world) act(s Step) error {
 	defer w.settle()
+	if s != Step(Nothing{}) {
+		w.overdue = false
+	}
 	switch s := s.(type) {
 	case Nothing:
 	case Apply:
@@ -166,7 +184,8 @@ func (w *world) act(s Step) error {
 	case CreateMember:
 		return w.create(truth{ready: true, current: true})
 	case Record:
-		w.at(s.Member).recorded, w.at(s.Member).votes = true, s.Voter
+		m := w.at(s.Member)
+		m.recorded, m.votes, m.remembered = true, s.Voter, s.Voter && !w.memory
 	case Admit:
 		w.at(s.Member).admitted, w.at(s.Member).process = true, starting
 	case MarkLeaving:
@@ -188,9 +207,41 @@ func (w *world) act(s Step) error {
 	case Remove:
 		return w.remove(w.at(s.Member))
 	case RemoveStranger:
-		return w.removeStranger()
+		return w.removeStranger(s.ID)
+	default:
+		return w.keep(s)
 	}
 	return nil
+}
+
+// keep does what concerns replacements and volumes.
+func (w *world) keep(s Step) error {
+	switch s := s.(type) {
+	case RecordReplacement:
+		w.named(s.Name).condemned = true
+	case Adopt:
+		m := w.named(s.Name)
+		m.orphan, m.recorded, m.votes, m.admitted, m.founder = false, false, false, true, false
+	case Recall:
+		w.named(s.Name).recorded, w.named(s.Name).votes = true, true
+	case SetAside:
+		w.named(strings.TrimPrefix(s.Volume, volumeOf)).aside = true
+		w.sweep()
+	default:
+		return fmt.Errorf("step %T: not known", s)
+	}
+	return nil
+}
+
+const volumeOf = "data-"
+
+// sweep forgets members of which nothing is left.
+func (w *world) sweep() {
+	for i := w.n - 1; i >= 0; i-- {
+		if m := w.members[i]; m.orphan && m.role == Unlisted && (m.aside || m.lost) {
+			w.drop(i)
+		}
+	}
 }
 
 func (w *world) create(m truth) error {
@@ -218,7 +269,7 @@ func (w *world) index(name string) int    { return int(name[0] - nameable[0]) }
 func (w *world) named(name string) *truth { return &w.members[w.index(name)] }
 func (w *world) at(r Ref) *truth          { return w.named(r.Name) }
 
-func isStayer(m truth) bool     { return !m.leaving }
+func isStayer(m truth) bool     { return !m.leaving && !m.orphan }
 func isIll(m truth) bool        { return m.process == down || m.process == hidden }
 func healthyVoter(m truth) bool { return m.role == Voter && m.process == up }
 
@@ -292,11 +343,20 @@ func (w *world) remove(m *truth) error {
 	return nil
 }
 
-func (w *world) removeStranger() error {
-	if !w.answers() {
+func (w *world) removeStranger(id uint64) error {
+	switch {
+	case !w.answers():
 		return errNoLeader
+	case id == strangers[unstarted].ID:
+		w.stranger = nobody
+		return nil
 	}
-	w.stranger = nobody
+	m := &w.members[id-1]
+	if !w.mayRemove(*m) {
+		return errUnhealthy
+	}
+	m.role = Unlisted
+	w.sweep()
 	return nil
 }
 
@@ -335,6 +395,8 @@ func (m *truth) move(memory bool) {
 	switch {
 	case m.confirmed:
 		m.process, m.gone = noPod, true
+	case m.orphan:
+		m.process = noPod
 	case m.dormant:
 		m.process = noPod
 		m.lost = m.lost || memory
@@ -368,11 +430,11 @@ func (w *world) heal() {
 	for i := range w.n {
 		m := &w.members[i]
 		m.current, m.broken = true, false
-		if isIll(*m) && m.role != Unlisted && !m.lost {
+		if isIll(*m) && m.role != Unlisted && !m.lost && !m.orphan {
 			m.process, m.ready = up, true
 		}
 	}
-	w.overdue, w.orphans = false, false
+	w.overdue, w.orphans, w.spent, w.manual = false, false, false, false
 	if w.stranger != unstarted {
 		w.stranger = nobody
 	}

@@ -62,7 +62,11 @@ var templateFields = []struct {
 	take func(*v1alpha2.EtcdMemberSpec, *v1alpha2.EtcdClusterSpec)
 }{
 	{"version", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Version = c.Version }},
-	{"storage", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Storage = *c.Storage.DeepCopy() }},
+	{"storage", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
+		aside := m.Storage.ReplacedVolumeTTLSeconds // read from the cluster
+		m.Storage = *c.Storage.DeepCopy()
+		m.Storage.ReplacedVolumeTTLSeconds = aside
+	}},
 	{"resources", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Resources = *c.Resources.DeepCopy() }},
 	{"additionalMetadata", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
 		m.AdditionalMetadata = c.AdditionalMetadata.DeepCopy()

@@ -72,6 +72,11 @@ func ClientURL(member, cluster, namespace string, tls bool) string {
 	return fmt.Sprintf("%s://%s:%d", scheme(tls), Host(member, cluster, namespace), ClientPort)
 }
 
+// MetricsURL is the address of a member's metrics: always plain HTTP.
+func MetricsURL(member, cluster, namespace string) string {
+	return fmt.Sprintf("http://%s:%d/metrics", Host(member, cluster, namespace), MetricsPort)
+}
+
 func scheme(tls bool) string {
 	if tls {
 		return "https"

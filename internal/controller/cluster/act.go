@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,7 +23,7 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return nil
 	case plan.Apply:
 		return r.apply(ctx, s, step.Object)
-	case plan.NameFounders, plan.RecordCluster:
+	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement:
 		return r.latch(ctx, s, step)
 	case plan.CreateFounder:
 		return r.createFounder(ctx, s, step.Name)
@@ -36,6 +37,8 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
 		return r.deleteMember(ctx, s.Find(step.Name).Object)
+	case plan.Adopt, plan.Recall, plan.SetAside, plan.DropVolume:
+		return r.keep(ctx, s, step)
 	default:
 		return changeMembership(ctx, s, step)
 	}
@@ -70,6 +73,9 @@ func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step
 		c.Status.ClusterToken = resource.ClusterToken(c.Namespace, c.Name, c.UID)
 	case plan.RecordCluster:
 		c.Status.ClusterID = observe.FormatID(step.ClusterID)
+	case plan.RecordReplacement:
+		begun := v1alpha2.ReplacementRecord{Member: step.Name, Reason: step.Reason, Time: metav1.NewTime(r.Now())}
+		c.Status.Replacements = append(recent(s, r.Now()), begun)
 	default:
 		return fmt.Errorf("record step %T: not known", step)
 	}
@@ -77,32 +83,6 @@ func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step
 		return fmt.Errorf("record in status: %w", err)
 	}
 	c.DeepCopyInto(s.Cluster)
-	return nil
-}
-
-func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
-	intent := resource.MemberIntent{Founder: true}
-	peers := make([]resource.Peer, len(s.Cluster.Status.InitialMembers))
-	for i, founder := range s.Cluster.Status.InitialMembers {
-		peers[i] = resource.Peer{Name: founder, URL: resource.PeerURL(founder, s.Cluster.Name, s.Cluster.Namespace, false)}
-	}
-	intent.InitialCluster = resource.InitialCluster(peers...)
-	for n := s.Cluster.Status.LastOrdinal; n > 0; n-- {
-		if resource.MemberName(s.Cluster.Name, s.Cluster.UID, n) == name {
-			intent.Ordinal = n
-		}
-	}
-	if intent.Ordinal == 0 {
-		return fmt.Errorf("create founder %s: status.lastOrdinal %d does not cover it", name, s.Cluster.Status.LastOrdinal)
-	}
-	return r.createMember(ctx, s, intent)
-}
-
-func (r *Reconciler) createMember(ctx context.Context, s *observe.Scene, intent resource.MemberIntent) error {
-	m := resource.Member(s.Cluster, intent)
-	if err := r.Client.Create(ctx, m); err != nil {
-		return fmt.Errorf("create EtcdMember %s: %w", m.Name, err)
-	}
 	return nil
 }
 
@@ -145,7 +125,7 @@ func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Ste
 	switch step := step.(type) {
 	case plan.MarkLeaving:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) {
-			spec.Removal = &v1alpha2.MemberRemoval{Reason: step.Reason}
+			spec.Removal = &v1alpha2.MemberRemoval{Reason: step.Reason, KeepVolume: step.Keep}
 		})
 	case plan.ConfirmRemoval:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Removal.Confirmed = true })

@@ -34,9 +34,18 @@ func changeMembership(ctx context.Context, s *observe.Scene, step plan.Step) err
 		return unless(etcd.ErrMemberNotFound, voice.Remove(ctx, step.Member.ID), "remove %s", step.Member.Name)
 	case plan.RemoveStranger:
 		return unless(etcd.ErrMemberNotFound, voice.Remove(ctx, step.ID), "remove member %x", step.ID)
+	case plan.Disarm:
+		return unless(nil, voice.Disarm(ctx, alarm(step.Alarm)), "disarm the alarm of member %x", step.Alarm.ID)
 	default:
 		return fmt.Errorf("ask etcd for step %T: not known", step)
 	}
+}
+
+func alarm(a plan.Alarm) etcd.Alarm {
+	if a.Corrupt {
+		return etcd.Alarm{MemberID: a.ID, Type: etcd.AlarmCorrupt}
+	}
+	return etcd.Alarm{MemberID: a.ID, Type: etcd.AlarmNoSpace}
 }
 
 // unless is err with what was being done, or nil if err is that it was done before.

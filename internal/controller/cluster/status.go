@@ -57,12 +57,13 @@ func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.T
 	st.ObservedGeneration = s.Cluster.Generation
 	st.Selector = resource.Selector(s.Cluster)
 	st.LastOrdinal = max(old.LastOrdinal, s.LastOrdinal)
+	st.Replacements = recent(s, now)
 	st.ReadyMembers, st.UpdatedMembers, st.BrokenMembers = tally(seen)
 	st.Leader, st.Version, st.DBSize = "", "", nil
 	if l := s.Leader(); l != nil {
 		st.Leader = l.Object.Name
 	}
-	st.Members = summaries(s, seen, old.Members)
+	st.Members = summaries(s, seen, old.Members, now)
 	for _, m := range st.Members {
 		if m.Version != "" && (st.Version == "" || older(m.Version, st.Version)) {
 			st.Version = m.Version

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -13,7 +14,7 @@ import (
 
 // summaries is a line about each member. Figures that always move a little keep their old value until they have moved
 // noticeably, so that a cluster at rest costs no writes.
-func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary) []v1alpha2.MemberSummary {
+func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary, now time.Time) []v1alpha2.MemberSummary {
 	out := make([]v1alpha2.MemberSummary, len(s.Members))
 	for i, m := range s.Members {
 		p := seen.Members[i]
@@ -23,6 +24,11 @@ func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary
 		if p.ID != 0 {
 			out[i].MemberID = observe.FormatID(p.ID)
 		}
+		before := v1alpha2.MemberSummary{}
+		if j := slices.IndexFunc(old, func(o v1alpha2.MemberSummary) bool { return o.Name == p.Name }); j >= 0 {
+			before = old[j]
+		}
+		out[i].UnhealthySince = unhealthySince(p, before.UnhealthySince, now)
 		if !p.Answered {
 			continue
 		}
@@ -35,9 +41,7 @@ func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary
 			out[i].RaftIndexLag = &lag
 		}
 		out[i].Alarms = s.Alarms(st.MemberID)
-		if j := slices.IndexFunc(old, func(o v1alpha2.MemberSummary) bool { return o.Name == p.Name }); j >= 0 {
-			steady(&out[i], old[j])
-		}
+		steady(&out[i], before)
 	}
 	return out
 }

@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cozystack/etcd-operator/internal/observe"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
+	intent := resource.MemberIntent{Founder: true}
+	peers := make([]resource.Peer, len(s.Cluster.Status.InitialMembers))
+	for i, founder := range s.Cluster.Status.InitialMembers {
+		peers[i] = resource.Peer{Name: founder, URL: resource.PeerURL(founder, s.Cluster.Name, s.Cluster.Namespace, false)}
+	}
+	intent.InitialCluster = resource.InitialCluster(peers...)
+	for n := s.Cluster.Status.LastOrdinal; n > 0; n-- {
+		if resource.MemberName(s.Cluster.Name, s.Cluster.UID, n) == name {
+			intent.Ordinal = n
+		}
+	}
+	if intent.Ordinal == 0 {
+		return fmt.Errorf("create founder %s: status.lastOrdinal %d does not cover it", name, s.Cluster.Status.LastOrdinal)
+	}
+	return r.createMember(ctx, s, intent)
+}
+
+func (r *Reconciler) createMember(ctx context.Context, s *observe.Scene, intent resource.MemberIntent) error {
+	m := resource.Member(s.Cluster, intent)
+	if err := r.Client.Create(ctx, m); err != nil {
+		return fmt.Errorf("create EtcdMember %s: %w", m.Name, err)
+	}
+	return nil
+}
