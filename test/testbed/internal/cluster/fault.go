@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/cozystack/etcd-operator/test/testbed/internal/controlplane"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/network"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/node"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/process"
@@ -92,6 +95,32 @@ func (c *Cluster) Heal(ctx context.Context, name string) error {
 	return c.locked(ctx, func() error {
 		return errors.Join(network.Heal(ctx, id.PID), c.routeServices(ctx))
 	})
+}
+
+// StopComponent kills a program of the control plane, which stays away until StartComponent.
+func (c *Cluster) StopComponent(ctx context.Context, name string) error {
+	if err := c.component(name); err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error { return c.table().Stop(name, 0) })
+}
+
+// StartComponent starts a program of the control plane again with its state.
+func (c *Cluster) StartComponent(ctx context.Context, name string) error {
+	if err := c.component(name); err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error { return c.startPrograms(ctx, []string{name}) })
+}
+
+func (c *Cluster) component(name string) error {
+	if !slices.Contains(controlplane.Names(), name) {
+		return fmt.Errorf("find component %q: known are %s", name, strings.Join(controlplane.Names(), ", "))
+	}
+	if !c.owned() {
+		return fmt.Errorf("use %s: %w", name, ErrNotOwner)
+	}
+	return nil
 }
 
 // routeServices leads the host's Service traffic through the first node that is there and not cut off, so that

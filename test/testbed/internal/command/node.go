@@ -11,8 +11,13 @@ import (
 
 // onNode makes a command that does something to one node.
 func (o *options) onNode(use, short string, do func(context.Context, *cluster.Cluster, string) error) *cobra.Command {
+	return o.onOne(use+" NODE", short, do)
+}
+
+// onOne makes a command that does something to what its argument names.
+func (o *options) onOne(use, short string, do func(context.Context, *cluster.Cluster, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use + " NODE", Short: short, Args: cobra.ExactArgs(1),
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needRoot(); err != nil {
 				return err
@@ -49,6 +54,16 @@ func newPartition(o *options) *cobra.Command {
 func newHeal(o *options) *cobra.Command {
 	return o.onNode("heal", "Connect a cut-off node again",
 		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.Heal(ctx, name) })
+}
+
+func newStop(o *options) *cobra.Command {
+	return o.onOne("stop COMPONENT", "Kill a program of the control plane, such as kube-apiserver",
+		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.StopComponent(ctx, name) })
+}
+
+func newStart(o *options) *cobra.Command {
+	return o.onOne("start COMPONENT", "Start a stopped program of the control plane again with its state",
+		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.StartComponent(ctx, name) })
 }
 
 func newNodeExec(o *options) *cobra.Command {

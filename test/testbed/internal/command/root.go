@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.dir, "dir", "",
 		"folder of everything the testbed makes (default: $"+layout.EnvDir+", else "+layout.DirName+" of the repository)")
 	root.AddCommand(newUp(o), newDown(o), newStatus(o), newBuild(o), newImage(), newLoadImage(o),
-		newKillNode(o), newRestoreNode(o), newPartition(o), newHeal(o), newNodeExec(o), newLogs(o), newNodeInit())
+		newKillNode(o), newRestoreNode(o), newPartition(o), newHeal(o), newStop(o), newStart(o), newNodeExec(o), newLogs(o), newNodeInit())
 	return root
 }
 

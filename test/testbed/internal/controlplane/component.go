@@ -73,7 +73,7 @@ func managerArgs(l layout.Layout) []string {
 		"--service-account-private-key-file=" + l.PKI("sa.key"), "--root-ca-file=" + l.PKI("ca.crt"),
 		"--cluster-signing-cert-file=" + l.PKI("ca.crt"), "--cluster-signing-key-file=" + l.PKI("ca.key"),
 		"--client-ca-file=" + l.PKI("ca.crt"), "--requestheader-client-ca-file=" + l.PKI("front-proxy-ca.crt"),
-		"--node-monitor-period=1s", "--node-monitor-grace-period=12s",
+		"--node-monitor-period=1s", "--node-monitor-grace-period=8s",
 		"--kube-api-qps=100", "--kube-api-burst=200",
 		"--cert-dir=" + l.Run("kube-controller-manager"), "--profiling=false",
 	}
