@@ -1,7 +1,9 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"regexp"
 	"strconv"
 
@@ -153,9 +155,12 @@ func (c *client) MoveLeader(ctx context.Context, to uint64) error {
 
 // Disarm implements Changer.
 func (c *client) Disarm(ctx context.Context, alarm Alarm) error {
-	kind := etcdserverpb.AlarmType(etcdserverpb.AlarmType_value[string(alarm.Type)])
+	kind, known := etcdserverpb.AlarmType_value[string(alarm.Type)]
+	if !known || kind == int32(etcdserverpb.AlarmType_NONE) { // clientv3 takes NONE of member 0 for all alarms
+		return fmt.Errorf("disarm: %q is no alarm", alarm.Type)
+	}
 	return c.change(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
-		_, err := etcd.AlarmDisarm(ctx, &clientv3.AlarmMember{MemberID: alarm.MemberID, Alarm: kind})
+		_, err := etcd.AlarmDisarm(ctx, &clientv3.AlarmMember{MemberID: alarm.MemberID, Alarm: etcdserverpb.AlarmType(kind)})
 		return err
 	})
 }
@@ -164,9 +169,10 @@ func (c *client) Disarm(ctx context.Context, alarm Alarm) error {
 func (c *client) HashKV(ctx context.Context, revision int64) (HashKV, error) {
 	var hash HashKV
 	err := c.read(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
-		answer, err := etcd.HashKV(ctx, c.config.Endpoints[0], revision)
+		answer, err := maintenance(etcd).HashKV(ctx, &etcdserverpb.HashKVRequest{Revision: revision})
 		if err == nil {
-			hash = HashKV{Hash: answer.Hash, Revision: answer.HashRevision, CompactRevision: answer.CompactRevision}
+			hash = HashKV{Hash: answer.Hash, Revision: cmp.Or(answer.HashRevision, revision), CompactRevision: answer.CompactRevision}
+			hash.Revision = cmp.Or(hash.Revision, answer.Header.GetRevision()) // 3.5 tells only which revision it is at
 		}
 		return err
 	})

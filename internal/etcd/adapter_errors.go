@@ -25,6 +25,8 @@ var refusals = map[string]error{
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCNotLeader):              ErrNotLeader,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCBadLeaderTransferee):    ErrBadTransferee,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCNotSupportedForLearner): ErrLearnerRefuses,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCCompacted):              ErrCompacted,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCFutureRev):              ErrFutureRevision,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserEmpty):              ErrUnauthenticated,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserNotFound):           ErrUnauthenticated,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthFailed):             ErrUnauthenticated,

@@ -28,6 +28,10 @@ var (
 	ErrUnauthenticated = errors.New("unauthenticated")
 	// ErrLearnerRefuses: a learner answers only serializable reads.
 	ErrLearnerRefuses = errors.New("not supported by a learner")
+	// ErrCompacted: the history up to the revision is gone.
+	ErrCompacted = errors.New("revision has been compacted")
+	// ErrFutureRevision: the member has not come to the revision yet.
+	ErrFutureRevision = errors.New("revision is yet to come")
 	// ErrUnreachable: there is no connection to the member. A change was not sent.
 	ErrUnreachable = errors.New("member cannot be reached")
 	// ErrAmbiguous: no answer in time; a change may or may not have been made. Look before you repeat it.

@@ -19,6 +19,9 @@ type Args struct {
 	Existing       bool   // --initial-cluster-state=existing, else new
 	Volume         string // identity of the volume with --data-dir; an unknown one is empty
 	Version        string // of the binary, such as 3.6.16
+
+	CheckAtStart      bool // InitialCorruptCheck: compare hashes with the peers before serving
+	CheckAtCompaction bool // CompactHashCheck: the leader compares hashes after a compaction
 }
 
 // Exit says how a process ended, as a kubelet sees it.
@@ -54,6 +57,9 @@ func (w *World) Start(a Args) (*Process, error) {
 		return nil, &Exit{Code: 2, Message: lostLog}
 	}
 	p := &Process{world: w, args: a, data: data}
+	if a.CheckAtStart && w.differs(p) {
+		return nil, refuse("%x found data inconsistency with peers", data.memberID)
+	}
 	w.processes = append(w.processes, p)
 	w.settle()
 	return p, nil

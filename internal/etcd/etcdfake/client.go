@@ -162,16 +162,24 @@ func (p *Process) status() etcd.Status {
 		DBSizeInUse:      p.dbSizeInUse,
 		Alarms:           slices.Clone(p.state().alarms),
 	}
-	if !strings.HasPrefix(s.Version, "3.5.") {
+	if !before36(s.Version) {
 		s.StorageVersion, s.DBSizeQuota = minor(s.Version)+".0", defaultQuota
 	}
 	if p.leader == 0 {
 		s.Errors = append(s.Errors, "etcdserver: no leader")
 	}
 	for _, a := range s.Alarms {
-		s.Errors = append(s.Errors, fmt.Sprintf("memberID:%d alarm:%s ", a.MemberID, a.Type))
+		s.Errors = append(s.Errors, alarmText(a))
 	}
 	return s
+}
+
+// alarmText is how etcd prints an alarm.
+func alarmText(a etcd.Alarm) string {
+	if a.MemberID == 0 {
+		return fmt.Sprintf("alarm:%s ", a.Type)
+	}
+	return fmt.Sprintf("memberID:%d alarm:%s ", a.MemberID, a.Type)
 }
 
 // minor is a version without its patch.
@@ -212,20 +220,4 @@ func (c *client) Alarms(ctx context.Context) ([]etcd.Alarm, error) {
 		return c.world.commit(p, p.state(), "")
 	}))
 	return alarms, err
-}
-
-// HashKV implements etcd.Reader.
-func (c *client) HashKV(ctx context.Context, revision int64) (etcd.HashKV, error) {
-	var hash etcd.HashKV
-	err := c.call(ctx, "HashKV", false, func(*Process) error { return nil })
-	return hash, err
-}
-
-// Disarm implements etcd.Changer. It goes through the log.
-func (c *client) Disarm(ctx context.Context, alarm etcd.Alarm) error {
-	return c.call(ctx, "Disarm", true, notByLearner(func(p *Process) error {
-		next := *p.state()
-		next.alarms = slices.DeleteFunc(slices.Clone(next.alarms), func(a etcd.Alarm) bool { return a == alarm })
-		return c.world.commit(p, &next, "")
-	}))
 }

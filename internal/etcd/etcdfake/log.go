@@ -20,6 +20,8 @@ type state struct {
 	members []etcd.Member // ordered by ID
 	removed []uint64
 	alarms  []etcd.Alarm
+	compact int64 // revision up to which the history is gone
+	lifted  bool  // 3.5 only: alarms are raised and refuse nothing, because another one was disarmed
 }
 
 func (e *entry) at() uint64 {
@@ -146,7 +148,9 @@ func (s *state) replace(m etcd.Member) *state {
 }
 
 func (s *state) with(members []etcd.Member) *state {
-	return &state{members: byID(members), removed: s.removed, alarms: s.alarms}
+	next := *s
+	next.members = byID(members)
+	return &next
 }
 
 func byID(members []etcd.Member) []etcd.Member {

@@ -1,7 +1,6 @@
 package etcdfake
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -27,9 +26,6 @@ type peer struct {
 	process *Process
 	since   time.Time
 }
-
-// ErrNoSpace is what writes get under a NOSPACE alarm.
-var ErrNoSpace = errors.New("etcdserver: mvcc: database space exceeded")
 
 // Stop ends the process with exit code 0, unless it has ended before. Its volume stays as it is.
 func (p *Process) Stop() {
@@ -64,38 +60,19 @@ func (p *Process) put(key string) error {
 		return p.world.answers(p)
 	case p.state().learns(p.data.memberID):
 		return etcd.ErrLearnerRefuses
-	case p.alarmed(etcd.AlarmNoSpace):
+	case p.refuses(etcd.AlarmCorrupt):
+		return ErrCorrupt
+	case p.refuses(etcd.AlarmNoSpace):
 		return ErrNoSpace
 	}
 	return p.world.commit(p, p.state(), key)
-}
-
-func (p *Process) alarmed(kind etcd.AlarmType) bool {
-	return slices.ContainsFunc(p.state().alarms, func(a etcd.Alarm) bool { return a.Type == kind })
 }
 
 // Keys lists the keys that this member holds, in the order of the writes.
 func (p *Process) Keys() []string {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
-	var keys []string
-	for e := p.data.log; e != nil; e = e.prev {
-		if e.key != "" {
-			keys = append(keys, e.key)
-		}
-	}
-	slices.Reverse(keys)
-	return keys
-}
-
-// RaiseAlarm makes the member raise an alarm.
-func (p *Process) RaiseAlarm(kind etcd.AlarmType) error {
-	p.world.mu.Lock()
-	defer p.world.mu.Unlock()
-	defer p.world.settle()
-	s := *p.state()
-	s.alarms = append(slices.Clone(s.alarms), etcd.Alarm{MemberID: p.data.memberID, Type: kind})
-	return changed(p.world.commit(p, &s, ""))
+	return p.data.log.keys()
 }
 
 // SetDBSize sets what the member says of its database, in bytes.

@@ -20,6 +20,7 @@ type World struct {
 	cuts      map[[2]string]bool
 	stalled   map[string]bool
 	hidden    map[string]bool
+	damages   uint64
 	inject    func(Call) Fault
 }
 
@@ -30,6 +31,7 @@ type volume struct {
 	memberID  uint64
 	term      uint64
 	log       *entry
+	damage    uint64 // 0 as long as it holds what its log says
 }
 
 // New makes an empty World that lives by clock.
@@ -71,6 +73,16 @@ func (w *World) Copy(from, to string) {
 		data = *v
 	}
 	w.volumes[to] = &data
+}
+
+// Corrupt changes a value that the volume holds, each time another one. Nobody notices before hashes are compared.
+func (w *World) Corrupt(volume string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.volumes[volume]; v != nil && v.formatted {
+		w.damages++
+		v.damage = w.damages
+	}
 }
 
 // Cut parts the members with these peer URLs from each other.

@@ -25,6 +25,8 @@ type cluster struct {
 	h     Harness
 	token string
 	args  map[string]etcdfake.Args // of the members that were started, by name
+
+	checkAtStart, checkAtCompaction bool // what members are started with
 }
 
 // found starts members that form a cluster, and waits until all serve.
@@ -53,7 +55,7 @@ func (c *cluster) start(t *testing.T, name, initial string, existing bool) {
 	peerURL, clientURL := c.h.Address(name)
 	c.args[name] = etcdfake.Args{
 		Name: name, PeerURL: peerURL, ClientURL: clientURL, InitialCluster: initial, Token: c.token, Existing: existing,
-		Volume: name, Version: c.h.Version(),
+		Volume: name, Version: c.h.Version(), CheckAtStart: c.checkAtStart, CheckAtCompaction: c.checkAtCompaction,
 	}
 	c.h.Start(t, c.args[name])
 }

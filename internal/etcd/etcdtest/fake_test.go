@@ -82,14 +82,23 @@ func (f *fake) Exited(_ *testing.T, name string) *etcdfake.Exit {
 
 func (f *fake) Kill(_ *testing.T, name string) { f.processes[name].Stop() }
 
-func (f *fake) Put(t *testing.T, name string, keys int) {
-	t.Helper()
+func (f *fake) Put(_ *testing.T, name string, keys int) error {
 	for i := range keys {
 		if err := f.processes[name].Put(fmt.Sprint("key-", i)); err != nil {
-			t.Fatalf("put through %s: %v", name, err)
+			return err
 		}
 	}
+	return nil
 }
+
+func (f *fake) Compact(t *testing.T, name string, revision int64) {
+	t.Helper()
+	if err := f.processes[name].Compact(revision); err != nil {
+		t.Fatalf("compact through %s: %v", name, err)
+	}
+}
+
+func (f *fake) Corrupt(_ *testing.T, name string) { f.world.Corrupt(name) }
 
 func (f *fake) RaiseAlarm(t *testing.T, name string, kind etcd.AlarmType) {
 	t.Helper()

@@ -142,6 +142,7 @@ func (r *processes) Start(t *testing.T, args etcdfake.Args) {
 		"--listen-client-urls=http://"+p.client, "--advertise-client-urls="+args.ClientURL,
 		"--initial-cluster="+args.InitialCluster, "--initial-cluster-token="+args.Token, "--initial-cluster-state="+state,
 		"--heartbeat-interval=50", "--election-timeout=500", "--unsafe-no-fsync", "--log-level=warn")
+	p.command.Args = append(p.command.Args, checks(args)...)
 	p.command.Stdout, p.command.Stderr = log, log
 	if err := p.command.Start(); err != nil {
 		t.Fatalf("start etcd: %v", err)
@@ -180,13 +181,21 @@ func (r *processes) Kill(t *testing.T, name string) {
 	<-p.ended
 }
 
-func (r *processes) Put(t *testing.T, name string, keys int) {
+func (r *processes) Put(t *testing.T, name string, keys int) error {
 	t.Helper()
 	c := r.direct(t, name)
 	for i := range keys {
-		if _, err := c.Put(t.Context(), fmt.Sprint("key-", i), "value"); err != nil {
-			t.Fatalf("put through %s: %v", name, err)
+		if _, err := c.Put(t.Context(), fmt.Sprint("key-", i), sound); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (r *processes) Compact(t *testing.T, name string, revision int64) {
+	t.Helper()
+	if _, err := r.direct(t, name).Compact(t.Context(), revision, clientv3.WithCompactPhysical()); err != nil {
+		t.Fatalf("compact through %s: %v", name, err)
 	}
 }
 

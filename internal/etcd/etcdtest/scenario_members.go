@@ -166,7 +166,7 @@ func growing(t *testing.T, c *cluster) {
 	step(t, "a running learner answers only from its own state", func(t *testing.T) { c.checkLearner(t, "d", learner.ID, otherURL) })
 	step(t, "it is not promoted while it lags", func(t *testing.T) {
 		c.h.Kill(t, "d")
-		c.h.Put(t, leader, 100)
+		wantOK(t, "put", c.h.Put(t, leader, 100))
 		for _, via := range []string{leader, followers[0]} {
 			wantErr(t, "promote", c.to(t, via).Promote(within(t, patience), learner.ID), etcd.ErrLearnerNotReady)
 		}

@@ -26,8 +26,12 @@ type Harness interface {
 	Exited(t *testing.T, name string) *etcdfake.Exit
 	// Kill ends a member's process without warning.
 	Kill(t *testing.T, name string)
-	// Put writes that many keys through a member.
-	Put(t *testing.T, name string, keys int)
+	// Put writes that many keys through a member. What etcd refuses is an error.
+	Put(t *testing.T, name string, keys int) error
+	// Compact drops the history before a revision, through a member.
+	Compact(t *testing.T, name string, revision int64)
+	// Corrupt changes what a member that does not run holds under its keys.
+	Corrupt(t *testing.T, name string)
 	// RaiseAlarm makes a member raise an alarm.
 	RaiseAlarm(t *testing.T, name string, kind etcd.AlarmType)
 	// Mute makes a member's answers get lost, or arrive again. Its clients must be dialled anew afterwards.
@@ -48,6 +52,10 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		{"two voters of five may be missing until nothing can be added", addingWithDeadVoters},
 		{"without a quorum only local answers are given", losingQuorum},
 		{"a founder may come later", missingFounder},
+		{"the data of members are compared by their hashes", comparing},
+		{"a cluster that found itself corrupt can still change its members", corrupted},
+		{"alarms are raised and disarmed one by one", alarming},
+		{"a member that finds other data with its peers does not start", checkingAtStart},
 		{"a single member takes a learner at once, and an answer may get lost", single},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {

@@ -6,9 +6,11 @@ import "strings"
 type differences struct {
 	storageVersion bool // Status tells the version of the storage
 	quota          bool // Status tells the quota
+	namesCorrupt   bool // the alarm that follows a compaction names the member with other data
+	alarmsApart    bool // an alarm is in force until it is disarmed, whatever becomes of others
 }
 
 func differencesOf(version string) differences {
 	before36 := strings.HasPrefix(version, "3.5.")
-	return differences{storageVersion: !before36, quota: !before36}
+	return differences{storageVersion: !before36, quota: !before36, namesCorrupt: !before36, alarmsApart: !before36}
 }
