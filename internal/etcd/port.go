@@ -100,6 +100,14 @@ type Client interface {
 	Close() error
 }
 
+// PeerReader asks a member whom of its peers it is in touch with, where the operator itself cannot tell.
+type PeerReader interface {
+	// ConnectedPeers are the member IDs, sorted, of the others that the member has open connections with. It misses one that was
+	// killed at once, one whose packets get lost only after minutes, and one that hangs never. metricsURL is that of its metrics
+	// port, without a path. No answer is an error, never an empty list.
+	ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error)
+}
+
 // Target is a member to connect to.
 type Target struct {
 	Endpoint string // URL of the client port

@@ -80,6 +80,14 @@ func (f *fake) Exited(_ *testing.T, name string) *etcdfake.Exit {
 	return f.processes[name].Exited()
 }
 
+func (f *fake) Peers() etcd.PeerReader            { return f.world.Peers() }
+func (f *fake) MetricsAddress(name string) string { return "http://" + name + ".test:2381" }
+
+func (f *fake) Freeze(_ *testing.T, name string) {
+	_, clientURL := f.Address(name)
+	f.world.Hide(clientURL, true)
+}
+
 func (f *fake) Kill(_ *testing.T, name string) { f.processes[name].Stop() }
 
 func (f *fake) Put(_ *testing.T, name string, keys int) error {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,26 +84,29 @@ type processes struct {
 
 // process is a member: its addresses, and the process that runs last.
 type process struct {
-	peer, client string // host:port on which etcd listens
-	front        *front // what its clients dial
-	command      *exec.Cmd
-	log          string
-	ended        chan struct{}
+	peer, client, metrics string // host:port on which etcd listens
+	front                 *front // what its clients dial
+	command               *exec.Cmd
+	log                   string
+	ended                 chan struct{}
 }
 
-func (r *processes) Version() string      { return r.version }
-func (r *processes) Dialer() etcd.Dialer  { return etcd.Adapter{} }
-func (r *processes) Pass(d time.Duration) { time.Sleep(d) }
+func (r *processes) Version() string        { return r.version }
+func (r *processes) Dialer() etcd.Dialer    { return etcd.Adapter{} }
+func (r *processes) Peers() etcd.PeerReader { return etcd.NewMetrics(nil) }
+func (r *processes) Pass(d time.Duration)   { time.Sleep(d) }
 
 func (r *processes) Address(name string) (peerURL, clientURL string) {
 	p := r.members[name]
 	if p == nil {
-		p = &process{peer: freeAddress(r.t), client: freeAddress(r.t)}
+		p = &process{peer: freeAddress(r.t), client: freeAddress(r.t), metrics: freeAddress(r.t)}
 		p.front = listen(r.t, p.client)
 		r.members[name] = p
 	}
 	return "http://" + p.peer, "http://" + p.front.address()
 }
+
+func (r *processes) MetricsAddress(name string) string { return "http://" + r.members[name].metrics }
 
 // lastPort is the port that was given out last. They lie below those that the kernel gives to outgoing connections.
 var lastPort = func() *atomic.Int32 {
@@ -140,6 +144,7 @@ func (r *processes) Start(t *testing.T, args etcdfake.Args) {
 	p.command = exec.Command(r.binary, "--name="+args.Name, "--data-dir="+filepath.Join(r.dir, args.Volume),
 		"--listen-peer-urls="+args.PeerURL, "--initial-advertise-peer-urls="+args.PeerURL,
 		"--listen-client-urls=http://"+p.client, "--advertise-client-urls="+args.ClientURL,
+		"--listen-metrics-urls="+r.MetricsAddress(args.Name),
 		"--initial-cluster="+args.InitialCluster, "--initial-cluster-token="+args.Token, "--initial-cluster-state="+state,
 		"--heartbeat-interval=50", "--election-timeout=500", "--unsafe-no-fsync", "--log-level=warn")
 	p.command.Args = append(p.command.Args, checks(args)...)
@@ -179,6 +184,13 @@ func (r *processes) Kill(t *testing.T, name string) {
 	p := r.members[name]
 	_ = p.command.Process.Kill() // it may have ended
 	<-p.ended
+}
+
+func (r *processes) Freeze(t *testing.T, name string) {
+	t.Helper()
+	if err := r.members[name].command.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatalf("stop %s: %v", name, err)
+	}
 }
 
 func (r *processes) Put(t *testing.T, name string, keys int) error {

@@ -18,6 +18,9 @@ type Harness interface {
 	Version() string
 	// Dialer connects to the members.
 	Dialer() etcd.Dialer
+	// Peers asks the members for theirs, at the URL that MetricsAddress gives.
+	Peers() etcd.PeerReader
+	MetricsAddress(name string) string
 	// Address gives the URLs that a member of this name may use, the same for each call.
 	Address(name string) (peerURL, clientURL string)
 	// Start starts a member and does not wait for it.
@@ -26,6 +29,8 @@ type Harness interface {
 	Exited(t *testing.T, name string) *etcdfake.Exit
 	// Kill ends a member's process without warning.
 	Kill(t *testing.T, name string)
+	// Freeze stops a member in its tracks: its connections stay open.
+	Freeze(t *testing.T, name string)
 	// Put writes that many keys through a member. What etcd refuses is an error.
 	Put(t *testing.T, name string, keys int) error
 	// Compact drops the history before a revision, through a member.
@@ -54,6 +59,7 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		{"a founder may come later", missingFounder},
 		{"the data of members are compared by their hashes", comparing},
 		{"a cluster that found itself corrupt can still change its members", corrupted},
+		{"members tell whom they are in touch with", seeing},
 		{"alarms are raised and disarmed one by one", alarming},
 		{"a member that finds other data with its peers does not start", checkingAtStart},
 		{"a single member takes a learner at once, and an answer may get lost", single},
