@@ -9,11 +9,12 @@ import (
 
 // minorFlags are the flags whose names differ between minor versions of etcd: 3.5 knows the experimental names only, 3.7
 // the new ones only. Progress is reported every 5 s instead of 10 min, as kubeadm sets it: API servers that keep
-// their data here serve consistent lists from their watch cache that way.
+// their data here serve consistent lists from their watch cache that way. After a compaction the leader compares its data with
+// everybody's.
 var minorFlags = map[string][]string{
-	"3.5": {"--experimental-watch-progress-notify-interval=5s"},
-	"3.6": {"--watch-progress-notify-interval=5s"},
-	"3.7": {"--watch-progress-notify-interval=5s"},
+	"3.5": {"--experimental-watch-progress-notify-interval=5s", "--experimental-compact-hash-check-enabled=true"},
+	"3.6": {"--watch-progress-notify-interval=5s", "--feature-gates=CompactHashCheck=true"},
+	"3.7": {"--watch-progress-notify-interval=5s", "--feature-gates=CompactHashCheck=true"},
 }
 
 // etcdFlags are the arguments of etcd. With form etcd may found a new cluster, else it only joins one that exists.
