@@ -80,9 +80,9 @@ test-integration: $(TESTBED) $(TOOLS)/chart-render ## Run the API and RBAC tests
 	KUBEBUILDER_ASSETS=$(CURDIR)/.testbed/bin $(TEST) -count=1 ./test/integration/...
 
 .PHONY: test-contract
-test-contract: $(TESTBED) ## Run the contract suite of etcd against real etcd 3.5, 3.6 and 3.7
+test-contract: $(TESTBED) ## Run the contract suite against real etcd 3.5, 3.6 and 3.7, and show what the launcher is for
 	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
-	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/
+	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/ ./test/guard/
 
 .PHONY: test-race
 test-race: ## Run the unit tests and the simulation under the race detector (needs a C compiler)

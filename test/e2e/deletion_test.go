@@ -8,10 +8,21 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestDeletionLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
+	for _, cascade := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground} {
+		t.Run(string(cascade), func(t *testing.T) {
+			t.Parallel()
+			leavesNothingBehind(t, cascade)
+		})
+	}
+}
+
+func leavesNothingBehind(t *testing.T, cascade metav1.DeletionPropagation) {
+	t.Helper()
 	namespace := testbed.Namespace(t)
 	g := gomega.NewWithT(t)
 	g.Eventually(func() []string { return inventory(t, namespace) }, "20s").Should(gomega.ContainElement("configmap/kube-root-ca.crt"))
@@ -20,7 +31,7 @@ func TestDeletionLeavesNothingBehind(t *testing.T) {
 	c.awaitReady(3)
 	c.Expect(len(inventory(t, namespace))).To(gomega.BeNumerically(">", len(before)+9), "the inventory sees what a cluster is made of")
 
-	c.Expect(testbed.Delete(c.ctx, c.get())).To(gomega.Succeed())
+	c.Expect(testbed.Delete(c.ctx, c.get(), client.PropagationPolicy(cascade))).To(gomega.Succeed())
 	c.await("nothing is left", func() {
 		c.Expect(inventory(t, namespace)).To(gomega.Equal(before))
 		var volumes corev1.PersistentVolumeList

@@ -105,11 +105,18 @@ func (w *invariants) names(ctx context.Context) {
 		return
 	}
 	for _, m := range list.Items {
-		if was := w.objects[m.Name]; was != "" && was != string(m.UID) {
+		if was := w.objects[m.Name]; was != "" && was != string(m.UID) && !w.takenBack(ctx, &m) {
 			w.violated("the member name %s is used again", m.Name)
 		}
 		w.objects[m.Name] = string(m.UID)
 	}
+}
+
+// takenBack says whether an EtcdMember stands for a vote that its volume holds, as one does that was made again.
+func (w *invariants) takenBack(ctx context.Context, m *v1alpha2.EtcdMember) bool {
+	var claim corev1.PersistentVolumeClaim
+	err := testbed.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: "data-" + m.Name}, &claim)
+	return err == nil && claim.Annotations[v1alpha2.AnnotationMemberID] != "" && claim.Labels[v1alpha2.LabelSetAside] == ""
 }
 
 func (w *invariants) budget(ctx context.Context, o *v1alpha2.EtcdCluster) {

@@ -59,6 +59,7 @@ func TestLeaderThatHasToLeaveHandsOverFirst(t *testing.T) {
 	c.awaitCondition(v1alpha2.ConditionReady, "False ReconcilingDisabled")
 	c.scale(3)
 	m := c.member(victim)
+	c.Expect(testbed.Unlock(c.ctx, m)).To(gomega.Succeed())
 	was := client.MergeFrom(m.DeepCopy())
 	m.Spec.Removal = &v1alpha2.MemberRemoval{Reason: "ScaledDown"}
 	c.Expect(testbed.Patch(c.ctx, m, was)).To(gomega.Succeed())

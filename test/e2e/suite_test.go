@@ -27,6 +27,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	bed.Occupy()
 	flag.Parse()
 	ctrllog.SetLogger(logr.Discard())
 	if err := setUp(); err != nil {

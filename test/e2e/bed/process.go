@@ -71,3 +71,21 @@ func Resident(pod *corev1.Pod, program string) (int64, error) {
 	}
 	return pages * int64(os.Getpagesize()), nil
 }
+
+// SignalAll sends a signal to the processes of several Pods at once: all are found before the first one is signalled.
+func SignalAll(pods []corev1.Pod, program string, signal syscall.Signal) error {
+	var all []int
+	for i := range pods {
+		pids, err := Processes(&pods[i], program)
+		if err != nil {
+			return err
+		}
+		all = append(all, pids...)
+	}
+	for _, pid := range all {
+		if err := syscall.Kill(pid, signal); err != nil {
+			return fmt.Errorf("signal process %d: %w", pid, err)
+		}
+	}
+	return nil
+}
