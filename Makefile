@@ -8,6 +8,7 @@ TAGS := grpcnotrace,kustomize_disable_go_plugin_support
 BUILD := CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags "-s -w"
 TEST := go test -tags $(TAGS)
 UNIT_PACKAGES := ./api/... ./cmd/... ./internal/... ./test/e2e/traffic
+ROBUSTNESS := go test -tags $(TAGS),robustness -count=1 -timeout 6h ./test/robustness/
 TOOLS := bin/tools
 TESTBED := .testbed/bin/testbed
 
@@ -83,6 +84,17 @@ test-integration: $(TESTBED) $(TOOLS)/chart-render ## Run the API and RBAC tests
 test-contract: $(TESTBED) ## Run the contract suite against real etcd 3.5, 3.6 and 3.7, and show what the launcher is for
 	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
 	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/ ./test/guard/
+
+.PHONY: robustness
+robustness: $(TESTBED) ## Break clusters of etcd processes and see them heal; FAULTS="kind,..." SEED=1 N=40 WORLDS=5 RESULTS=folder ARGS=-v
+	$(TESTBED) build kube etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
+	$(ROBUSTNESS) $(ARGS) -args -faults='$(FAULTS)' -seed=$(or $(SEED),1) -n=$(or $(N),40) -worlds=$(or $(WORLDS),5) \
+		-results='$(if $(RESULTS),$(abspath $(RESULTS)))'
+
+.PHONY: robustness-ci
+robustness-ci: $(TESTBED) ## The selection of faults for CI
+	$(TESTBED) build kube etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
+	$(ROBUSTNESS) -v -args -ci -worlds=6
 
 .PHONY: test-race
 test-race: ## Run the unit tests and the simulation under the race detector (needs a C compiler)
