@@ -155,24 +155,3 @@ func TestStrangersAreToldApartByTheirURL(t *testing.T) {
 		}
 	}
 }
-
-func TestFailuresSayWhatBecomesOfAMember(t *testing.T) {
-	for reason, want := range map[string]plan.Member{
-		v1alpha2.FailureMemoryLost:     {Lost: true},
-		v1alpha2.FailureDataLost:       {Broken: true},
-		v1alpha2.FailureForeignData:    {Broken: true},
-		v1alpha2.FailureDataUnreadable: {Broken: true},
-		v1alpha2.FailureVolumeMissing:  {Broken: true},
-		v1alpha2.FailureCrashing:       {},
-		v1alpha2.FailureImage:          {},
-		v1alpha2.FailureUnschedulable:  {},
-	} {
-		s := whole()
-		s.Members[0].Answer = Answer{}
-		s.Members[0].Object.Status.Failure = &v1alpha2.MemberFailure{Reason: reason, Message: "because."}
-		got := Join(s, noon).Members[0]
-		if got.Lost != want.Lost || got.Broken != want.Broken || got.Trouble != reason+": because" {
-			t.Errorf("%s: lost %v, broken %v, trouble %q", reason, got.Lost, got.Broken, got.Trouble)
-		}
-	}
-}

@@ -19,15 +19,10 @@ type Observer struct {
 	Cached, Live client.Reader
 	Dialer       etcd.Dialer
 	// Peers asks members whom they are connected to; nil if nobody can be asked.
-	Peers PeerReader
+	Peers etcd.PeerReader
 	// ClientURL says where a member is reached.
 	ClientURL func(*v1alpha2.EtcdMember) string
 	Now       func() time.Time
-}
-
-// PeerReader reads from the metrics of a member which members it is connected to, by their IDs.
-type PeerReader interface {
-	ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error)
 }
 
 // Look looks at the cluster through the cache. A cluster that does not exist is an error that apierrors.IsNotFound knows.

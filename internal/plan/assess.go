@@ -27,8 +27,8 @@ func Available(c Cluster) Verdict {
 		return Verdict{false, "Bootstrapping", "the cluster has not formed yet"}
 	case slices.Contains(c.Objects, Object{Kind: ClientService}):
 		return Verdict{false, "ClientServiceMissing", "the client Service is not there yet: " + counts}
-	case healthy >= quorum.Size(n) && len(c.Alarms) > 0:
-		return Verdict{false, "AlarmRaised", "etcd has raised " + c.alarms() + " and refuses writes"}
+	case healthy >= quorum.Size(n) && slices.ContainsFunc(c.Alarms, func(a Alarm) bool { return a.Corrupt }):
+		return Verdict{false, "CorruptAlarm", "etcd has raised CORRUPT and refuses writes"}
 	case n > 0 && healthy == n:
 		return Verdict{true, "QuorumHealthy", counts}
 	case healthy >= quorum.Size(n):
@@ -37,15 +37,6 @@ func Available(c Cluster) Verdict {
 		return Verdict{false, "ClusterUnreachable", "no member answers" + troubles(c.Members)}
 	}
 	return Verdict{false, "QuorumLost", counts + troubles(c.Members)}
-}
-
-func (c Cluster) alarms() string {
-	for _, a := range c.Alarms {
-		if a.Corrupt {
-			return "CORRUPT"
-		}
-	}
-	return "NOSPACE"
 }
 
 // Degraded says whether a member is broken, or the cluster tolerates fewer failures than its size allows.

@@ -179,7 +179,9 @@ var rightful = map[string]func(*world) bool{
 	"ClusterUnreachable": func(w *world) bool {
 		return w.formed && !w.any(func(m truth) bool { return m.role != Unlisted && m.process == up })
 	},
-	"UnknownMember":          func(w *world) bool { return w.stranger == foreignVoter || w.stranger == foreignMember },
+	"UnknownMember": func(w *world) bool {
+		return w.stranger == foreignVoter || w.stranger == foreignMember || w.manual && w.any(isForlorn)
+	},
 	"ReplacementBudgetSpent": func(w *world) bool { return w.spent && w.any(isLostOrStuck) },
 	"ReplacementManual":      func(w *world) bool { return w.manual && w.any(isLostOrStuck) },
 	"CannotPause":            func(w *world) bool { return w.memory && w.want == 0 },
@@ -188,11 +190,13 @@ var rightful = map[string]func(*world) bool{
 	"GrowRefused": func(w *world) bool { return w.count(isStayer) < w.want && !w.safeToAdd() },
 	"JoinRefused": func(w *world) bool { return w.any(isNewcomer) && !w.safeToAdd() },
 	"LearnerStarting": func(w *world) bool {
-		return w.spent && w.any(func(m truth) bool { return m.role == Learner && isIll(m) })
+		return (w.spent || w.reachable() < majority(w.voters())) && w.any(func(m truth) bool { return m.role == Learner && isIll(m) })
 	},
 	"PromotionRefused": func(w *world) bool { return w.hasIllVoter() && w.any(func(m truth) bool { return m.role == Learner }) },
 	"ShrinkRefused":    func(w *world) bool { return w.count(isStayer) > w.want && w.hasIllVoter() },
-	"RemovalRefused":   func(w *world) bool { return w.hasIllVoter() && (w.stranger == unstarted || w.any(isOnItsWayOut)) },
+	"RemovalRefused": func(w *world) bool {
+		return w.any(isForlorn) || w.hasIllVoter() && (w.stranger == unstarted || w.any(isOnItsWayOut))
+	},
 	"ReplacementRefused": func(w *world) bool {
 		return w.hasIllVoter() && w.any(func(m truth) bool { return m.lost && !m.leaving })
 	},
@@ -201,8 +205,9 @@ var rightful = map[string]func(*world) bool{
 	"ChangeNotApplied": func(w *world) bool { return !w.any(isIll) && w.any(func(m truth) bool { return !m.current }) },
 }
 
-func isListedVoter(m truth) bool { return m.role == Voter }
+func isListedVoter(m truth) bool { return m.role == Voter && !isForlorn(m) }
 func isNewcomer(m truth) bool    { return m.role == Unlisted && !m.leaving }
+func isForlorn(m truth) bool     { return m.orphan && (m.lost || m.aside) }
 func isOnItsWayOut(m truth) bool { return m.role != Unlisted && m.leaving }
 
 // safeToAdd is etcd's rule on what the operator can know.
@@ -219,7 +224,7 @@ func (d *dice) roll(sides int) int {
 }
 
 // livesAtLeast tells an enumeration that has lost clusters from one in which all come to rest.
-const livesAtLeast = 970_000
+const livesAtLeast = 2_200_000
 
 // TestEveryClusterComesToRest plays every multiset of member states with every wanted size, and every beginning.
 func TestEveryClusterComesToRest(t *testing.T) {
@@ -301,6 +306,7 @@ func (w world) rolled(dice *dice) world {
 	if w.n > 0 {
 		w.members[0].current = dice.roll(8) > 0
 	}
+	w.spent, w.manual = dice.roll(8) == 0, dice.roll(8) == 0
 	if s := foreign(dice.roll(16)); s <= foreignMember && w.formed && (s == foreignVoter || w.learners() == 0) {
 		w.stranger = s
 	}

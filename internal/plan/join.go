@@ -34,11 +34,13 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 }
 
 func grow(c Cluster) (Decision, bool) {
-	have := c.count(isStaying) - c.count(isDoomed)
-	if have >= c.Want {
+	doomed := c.count(isDoomed)
+	have := c.count(isStaying) - doomed
+	no := MayAdd(c, Member{})
+	if have >= c.Want || doomed > 0 && !no.None() {
 		return silent()
 	}
-	if no := MayAdd(c, Member{}); !no.None() {
+	if !no.None() {
 		return hold("GrowRefused", fmt.Sprintf("%d members, %d wanted, but not adding one: %s", have, c.Want, no), no, retry)
 	}
 	return step(CreateMember{}, "Growing", fmt.Sprintf("%d members, %d wanted: adding one", have, c.Want))

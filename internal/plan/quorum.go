@@ -11,6 +11,9 @@ func noMemberList(c Cluster) (Decision, bool) {
 	switch {
 	case c.Listed:
 		return silent()
+	case c.Voters() == 0 && c.count(func(m Member) bool { return m.Recorded }) > 0:
+		return wait("QuorumLost", "no voter that is on record is left, and the others do not make a majority: nothing is changed"+
+			troubles(c.Members), retry)
 	case c.Voters() == 0:
 		return stuck("NoMembers", "the cluster has formed before, and neither a voter nor the volume of one is left: "+
 			"create the EtcdCluster again, from a snapshot if there is one")

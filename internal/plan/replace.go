@@ -44,7 +44,8 @@ func letGo(c Cluster, m Member) (Decision, bool) {
 
 // successorFirst says whether the voter m stays until a learner can take its place.
 func successorFirst(c Cluster, m Member) bool {
-	if m.Role != Voter || c.Voters() < addFirstFrom {
+	_, leaving := c.first(func(o Member) bool { return o.Leaving && o.Role != Unlisted })
+	if m.Role != Voter || c.Voters() < addFirstFrom || leaving {
 		return false
 	}
 	heir, ok := c.first(func(j Member) bool { return isJoiner(j) && !isDoomed(j) })
@@ -57,21 +58,31 @@ func successorFirst(c Cluster, m Member) bool {
 	return MayAdd(c, heir).None()
 }
 
-// nextLost finds the member to be replaced next. While another one leaves, or joins and can go on, there is none.
+// nextLost finds the member to be replaced next: one that may be, else one that may not. While another one joins and can go
+// on, no voter is. One that leaves has gone before this is asked, or waits for a lost one to go first.
 func nextLost(c Cluster) (Member, string, bool) {
-	if _, leaving := c.first(func(m Member) bool { return m.Leaving && !m.Confirmed }); leaving {
-		return Member{}, "", false
-	}
+	var lost []Member
 	for _, m := range c.Members {
-		switch {
-		case m.Leaving:
-		case isStuck(c, m):
-			return m, "LearnerStuck", true
-		case m.Lost && (m.Role != Voter || !progressing(c)):
-			return m, m.Loss, true
+		if !m.Leaving && (isStuck(c, m) || m.Lost && (m.Role != Voter || !progressing(c))) {
+			lost = append(lost, m)
 		}
 	}
-	return Member{}, "", false
+	for _, m := range lost {
+		if mayBegin(c, m, loss(c, m)).None() {
+			return m, loss(c, m), true
+		}
+	}
+	if len(lost) == 0 {
+		return Member{}, "", false
+	}
+	return lost[0], loss(c, lost[0]), true
+}
+
+func loss(c Cluster, m Member) string {
+	if isStuck(c, m) {
+		return "LearnerStuck"
+	}
+	return m.Loss
 }
 
 // progressing says whether somebody is joining whom nothing keeps from it.

@@ -211,7 +211,7 @@ func (w *world) wrongToRemove(m truth) string {
 func (w *world) wrongToPark(i int) string {
 	others := *w
 	others.drop(i)
-	awake := others.any(func(m truth) bool { return !m.confirmed && (!m.dormant || m.process != noPod) })
+	awake := others.any(func(m truth) bool { return !m.orphan && !m.confirmed && (!m.dormant || m.process != noPod) })
 	return first(
 		unless(w.formed && w.want == 0 && !w.memory, "parks a member of a cluster that is wanted, or whose data it would lose"),
 		unless(!w.members[i].dormant, "parks it twice"),

@@ -47,6 +47,9 @@ func parseCluster(t *testing.T, d *datadriven.TestData) Cluster {
 
 func parseArg(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.CmdArg) {
 	t.Helper()
+	if parseHealing(t, d, c, a) {
+		return
+	}
 	switch a.Key {
 	case "want":
 		c.Want, _ = strconv.Atoi(a.Vals[0])
@@ -83,6 +86,40 @@ func parseArg(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.Cmd
 	default:
 		d.Fatalf(t, "unknown argument %q", a.Key)
 	}
+}
+
+// parseHealing parses what concerns replacements, volumes and alarms.
+func parseHealing(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.CmdArg) bool {
+	t.Helper()
+	switch a.Key {
+	case "manual":
+		c.Manual = true
+	case "begun":
+		for _, v := range a.Vals {
+			ago, err := time.ParseDuration(v)
+			if err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			c.Begun = append(c.Begun, Begun{Reason: "DataDiverged", Ago: ago})
+		}
+	case "idle":
+		c.Idle, _ = time.ParseDuration(a.Vals[0])
+	case "db":
+		c.DBSize, _ = strconv.ParseInt(a.Vals[0], 10, 64)
+	case "aside":
+		for i, v := range a.Vals {
+			age, _ := time.ParseDuration(v)
+			c.Aside = append(c.Aside, Aside{Volume: fmt.Sprintf("data-old-%d", i), For: age})
+		}
+	case "corrupt":
+		id, _ := strconv.ParseUint(a.Vals[0], 10, 64)
+		c.Alarms = append(c.Alarms, Alarm{ID: id, Corrupt: true})
+	case "agreed":
+		c.Agreed = true
+	default:
+		return false
+	}
+	return true
 }
 
 func parseStranger(f []string) Stranger {
@@ -128,10 +165,18 @@ var words = map[string]func(*Member){
 	"confirmed": func(m *Member) {
 		m.Leaving, m.Confirmed = true, true
 	},
-	"gone":     func(m *Member) { m.Stopped, m.Gone = true, true },
-	"lost":     func(m *Member) { m.Lost = true },
-	"broken":   func(m *Member) { m.Broken = true },
-	"outdated": func(m *Member) { m.Outdated = true },
+	"gone": func(m *Member) { m.Stopped, m.Gone = true, true },
+	"lost": func(m *Member) { m.Lost, m.Hopeless, m.Broken, m.Loss = true, true, true, "DataLost" },
+	"unreachable": func(m *Member) {
+		m.Lost, m.Soft, m.Loss = true, true, "Unreachable"
+	},
+	"requested":  func(m *Member) { m.Lost, m.Loss = true, "Requested" },
+	"condemned":  func(m *Member) { m.Condemned = true },
+	"remembered": func(m *Member) { m.Remembered = true },
+	"excused":    func(m *Member) { m.Excused = true },
+	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },
+	"broken":     func(m *Member) { m.Broken = true },
+	"outdated":   func(m *Member) { m.Outdated = true },
 }
 
 func parseMember(t *testing.T, d *datadriven.TestData, i int, line string) Member {

@@ -99,6 +99,7 @@ var scenes = map[string]func() *observation{
 	},
 	"growing": func() *observation {
 		s := demoScene(4)
+		s.Cluster.Status.LastProgressTime = new(metav1.NewTime(now.Add(-20 * time.Second)))
 		s.Cluster.Spec.Replicas = new(int32(5))
 		m := s.Members[3]
 		m.Object.Spec.Bootstrap, m.Object.Status.IsVoter = false, false

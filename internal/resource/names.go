@@ -72,9 +72,9 @@ func ClientURL(member, cluster, namespace string, tls bool) string {
 	return fmt.Sprintf("%s://%s:%d", scheme(tls), Host(member, cluster, namespace), ClientPort)
 }
 
-// MetricsURL is the address of a member's metrics: always plain HTTP.
+// MetricsURL is the address of a member's metrics port: always plain HTTP.
 func MetricsURL(member, cluster, namespace string) string {
-	return fmt.Sprintf("http://%s:%d/metrics", Host(member, cluster, namespace), MetricsPort)
+	return fmt.Sprintf("http://%s:%d", Host(member, cluster, namespace), MetricsPort)
 }
 
 func scheme(tls bool) string {
