@@ -40,6 +40,8 @@ func TestDependencyRule(t *testing.T) {
 			never: []string{module + "internal/controller/member"}},
 		{claim: "nor the other way round", from: "internal/controller/member",
 			never: []string{module + "internal/controller/cluster"}},
+		{claim: "the comparison of data knows neither", from: "internal/controller/consistency",
+			never: []string{module + "internal/controller/cluster", module + "internal/controller/member"}},
 		{claim: "the API is types", from: "api", never: slices.Concat(etcd, []string{"k8s.io/client-go/", module + "internal"})},
 		{claim: "the plugin looks with the operator's eyes and not with its hands", from: "internal/plugin",
 			never: []string{module + "internal/controller", module + "internal/manager"}},

@@ -27,6 +27,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/cluster"
+	"github.com/cozystack/etcd-operator/internal/controller/consistency"
 	"github.com/cozystack/etcd-operator/internal/controller/member"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/metrics"
@@ -141,18 +142,29 @@ func metricsOptions(address string) metricsserver.Options {
 func addControllers(mgr ctrl.Manager, o Options) error {
 	now := clock.RealClock{}
 	recorder := mgr.GetEventRecorder("etcd-operator")
+	meter := metrics.New(ctrlmetrics.Registry)
+	observer := &observe.Observer{
+		Cached:    mgr.GetClient(),
+		Live:      mgr.GetAPIReader(),
+		Dialer:    etcd.NewPool(etcd.Adapter{}, now, connectionIdle),
+		Peers:     etcd.NewMetrics(nil),
+		ClientURL: observe.ClientURL,
+		Now:       now.Now,
+	}
 	clusters := &cluster.Reconciler{
-		Client: mgr.GetClient(),
-		Observer: &observe.Observer{
-			Cached:    mgr.GetClient(),
-			Live:      mgr.GetAPIReader(),
-			Dialer:    etcd.NewPool(etcd.Adapter{}, now, connectionIdle),
-			ClientURL: observe.ClientURL,
-			Now:       now.Now,
-		},
+		Client:   mgr.GetClient(),
+		Observer: observer,
 		Recorder: recorder,
-		Meter:    metrics.New(ctrlmetrics.Registry),
+		Meter:    meter,
 		Now:      now.Now,
+	}
+	comparisons := &consistency.Reconciler{
+		Client:   mgr.GetClient(),
+		Observer: observer,
+		Recorder: recorder,
+		Meter:    meter,
+		Now:      now.Now,
+		Period:   o.ConsistencyInterval,
 	}
 	members := &member.Reconciler{
 		Client:         mgr.GetClient(),
@@ -162,7 +174,8 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		OperatorImage:  o.OperatorImage,
 		EtcdRepository: o.EtcdImageRepository,
 	}
-	return errors.Join(clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers))
+	return errors.Join(clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
+		comparisons.SetupWithManager(mgr, o.Workers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

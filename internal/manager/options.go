@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap/zapcore"
@@ -19,6 +20,8 @@ const (
 	defaultEtcdImageRepository = "quay.io/coreos/etcd"
 	// defaultWorkers is how many clusters, and how many members, are worked on at once. A worker mostly waits for answers.
 	defaultWorkers = 16
+	// leastConsistencyInterval keeps databases from being read all the time.
+	leastConsistencyInterval = 10 * time.Second
 )
 
 // Options are the manager's flags. Some take their default from an environment variable.
@@ -41,6 +44,8 @@ type Options struct {
 	WatchNamespaces []string
 	// Workers is how many clusters, and how many members, are worked on at once.
 	Workers int
+	// ConsistencyInterval is the distance of the regular comparisons of members' data; 0 means none.
+	ConsistencyInterval time.Duration
 	// Log says what is logged and how.
 	Log zap.Options
 }
@@ -63,6 +68,9 @@ func (o *Options) AddFlags(fs *pflag.FlagSet, getenv func(string) string) {
 		"namespaces to work in, separated by commas; empty means all (WATCH_NAMESPACE)")
 	fs.IntVar(&o.Workers, "max-concurrent-reconciles", defaultWorkers, "clusters, and members, that are worked on at once")
 
+	fs.DurationVar(&o.ConsistencyInterval, "consistency-check-interval", time.Hour,
+		"how often the data of a cluster's members are compared; 0 compares them only when etcd finds them inconsistent")
+
 	o.Log.TimeEncoder = zapcore.ISO8601TimeEncoder
 	o.Log.StacktraceLevel = zapcore.PanicLevel // an error says where it comes from
 	fromGo := flag.NewFlagSet("", flag.ContinueOnError)
@@ -84,6 +92,10 @@ func (o *Options) Validate() error {
 	}
 	if o.Workers < 1 {
 		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles must be at least 1, not %d", o.Workers))
+	}
+	if o.ConsistencyInterval != 0 && o.ConsistencyInterval < leastConsistencyInterval {
+		errs = append(errs, fmt.Errorf("--consistency-check-interval must be 0 or at least %s, not %s: each comparison reads every database",
+			leastConsistencyInterval, o.ConsistencyInterval))
 	}
 	for _, ns := range o.WatchNamespaces {
 		if problems := validation.IsDNS1123Label(ns); len(problems) > 0 {

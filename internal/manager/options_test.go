@@ -46,7 +46,11 @@ func TestEnvironmentGivesDefaultsAndFlagsWin(t *testing.T) {
 }
 
 func TestFlagsOfTheContractExist(t *testing.T) {
-	o := parse(t, nil, "--metrics-bind-address=:1", "--health-probe-bind-address=:2", "--leader-elect", "--cluster-domain=example")
+	o := parse(t, nil, "--metrics-bind-address=:1", "--health-probe-bind-address=:2", "--leader-elect", "--cluster-domain=example",
+		"--consistency-check-interval=0")
+	if o.ConsistencyInterval != 0 {
+		t.Errorf("data are compared every %s", o.ConsistencyInterval)
+	}
 	if o.MetricsAddress != ":1" || o.ProbeAddress != ":2" || !o.LeaderElect || o.ClusterDomain != "example" {
 		t.Errorf("flags are not taken over: %+v", o)
 	}
@@ -57,6 +61,7 @@ func TestBadOptionsAreRefusedByName(t *testing.T) {
 		{"operator-image", "", "OPERATOR_IMAGE"},
 		{"etcd-image-repository", "", "--etcd-image-repository"},
 		{"max-concurrent-reconciles", "0", "at least 1"},
+		{"consistency-check-interval", "1s", "at least 10s"},
 		{"watch-namespace", "no_namespace", `"no_namespace" is no namespace`},
 		{"watch-namespace", "a,,b", `"" is no namespace`},
 	} {

@@ -17,6 +17,8 @@ type Meter struct {
 	steps     *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	compared  *prometheus.GaugeVec
+	agreement *prometheus.GaugeVec
 }
 
 // New makes the metrics and registers them with r, which must not have them yet.
@@ -43,8 +45,16 @@ func New(r prometheus.Registerer) *Meter {
 			Help:    "How long the write of a step took.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 3, 9), // 1 ms to 6.6 s
 		}, []string{"step"}),
+		compared: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_operator_consistency_check_timestamp_seconds",
+			Help: "When the data of a cluster's voters were last compared, in seconds since 1970.",
+		}, []string{"namespace", "cluster"}),
+		agreement: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_operator_consistency_check_result",
+			Help: "What the last comparison came to: 1 for its verdict (Agreed, Diverged or Unclear), 0 for the others.",
+		}, []string{"namespace", "cluster", "verdict"}),
 	}
-	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations)
+	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations, m.compared, m.agreement)
 	return m
 }
 
@@ -84,9 +94,23 @@ func (m *Meter) Seen(key types.NamespacedName, c plan.Cluster) {
 	m.available.WithLabelValues(key.Namespace, key.Name).Set(available)
 }
 
+// Compared sets the gauges of a comparison of data.
+func (m *Meter) Compared(key types.NamespacedName, agreement plan.Agreement, at time.Time) {
+	m.compared.WithLabelValues(key.Namespace, key.Name).Set(float64(at.Unix()))
+	for _, a := range []plan.Agreement{plan.Agreed, plan.Diverged, plan.Unclear} {
+		value := 0.0
+		if a == agreement {
+			value = 1
+		}
+		m.agreement.WithLabelValues(key.Namespace, key.Name, string(a)).Set(value)
+	}
+}
+
 // Forget drops the gauges of a cluster that is gone.
 func (m *Meter) Forget(key types.NamespacedName) {
 	of := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
 	m.members.DeletePartialMatch(of)
 	m.available.DeletePartialMatch(of)
+	m.compared.DeletePartialMatch(of)
+	m.agreement.DeletePartialMatch(of)
 }
