@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
 func onVolumes(c config) bool { return !c.memory }
@@ -28,7 +30,7 @@ func catalogue() []fault {
 		{name: "kill-follower", doc: "kill -9 of a follower", fits: ofThree, inject: keeps(on((*scene).follower, kill))},
 		{name: "kill-leader", doc: "kill -9 of the leader", inject: keeps(on((*scene).leader, kill))},
 		{name: "kill-all", doc: "kill -9 of all members at once", inject: keeps(killAll)},
-		{name: "terminate-member", doc: "SIGTERM", inject: keeps(on((*scene).any, func(s *scene, r *runner) error {
+		{name: "terminate-member", doc: "SIGTERM", inject: keeps(on((*scene).anyone, func(s *scene, r *runner) error {
 			s.w.observer.expectDown()
 			r.signal(syscall.SIGTERM)
 			return nil
@@ -38,43 +40,46 @@ func catalogue() []fault {
 		{name: "isolate-follower", doc: "a follower's network is cut for less than the grace period", fits: ofThree,
 			inject: keeps(on((*scene).follower, isolate))},
 		{name: "isolate-leader", doc: "the leader's network is cut for less than the grace period", inject: keeps(on((*scene).leader, isolate))},
-		{name: "delete-pod", doc: "a Pod is deleted", fits: ofThree, inject: on((*scene).any, deletePod)},
+		{name: "delete-pod", doc: "a Pod is deleted", fits: ofThree, inject: on((*scene).anyone, deletePod)},
 		{name: "force-delete-pod", doc: "a Pod is deleted with grace period 0 while its process goes on", fits: ofThree,
-			inject: on((*scene).any, forceDeletePod)},
+			inject: on((*scene).anyone, forceDeletePod)},
 		{name: "delete-two-pods", doc: "two Pods are deleted at once", fits: healing, inject: keeps(deleteTwoPods)},
 		{name: "wipe-follower", doc: "the volume of a follower is emptied", fits: healing, inject: on((*scene).follower, replaces(broken(wipe)))},
 		{name: "wipe-leader", doc: "the volume of the leader is emptied", fits: healing, inject: on((*scene).leader, replaces(broken(wipe)))},
 		{name: "wipe-newest", doc: "the volume of the member that joined last is emptied", fits: healing,
 			inject: on((*scene).newest, replaces(broken(wipe)))},
 		{name: "delete-claim", doc: "a claim is deleted while its Pod runs, and the process is killed", fits: healing,
-			inject: on((*scene).any, func(s *scene, r *runner) error { return errors.Join(deleteClaim(s, r), kill(s, r)) })},
-		{name: "delete-claim-and-pod", doc: "claim and Pod are deleted", fits: healing, inject: on((*scene).any, replaces(deleteClaimAndPod))},
-		{name: "flip-wal", doc: "a byte in the write-ahead log is changed", fits: healing, inject: on((*scene).any, replaces(broken(flipLog)))},
+			inject: on((*scene).anyone, func(s *scene, r *runner) error { return errors.Join(deleteClaim(s, r), kill(s, r)) })},
+		{name: "delete-claim-and-pod", doc: "claim and Pod are deleted", fits: healing, inject: on((*scene).anyone, replaces(deleteClaimAndPod))},
+		{name: "flip-wal", doc: "a byte in the write-ahead log is changed", fits: healing, inject: on((*scene).anyone, replaces(broken(flipLog)))},
 		{name: "cut-wal", doc: "the write-ahead log is cut short: etcd takes it for a torn tail, or misses a part of it", fits: healing,
 			inject: on((*scene).follower, broken(cutLog))},
-		{name: "remove-wal", doc: "the write-ahead log is removed", fits: healing, inject: on((*scene).any, replaces(broken(removeLog)))},
-		{name: "spoil-db", doc: "pages of the database are overwritten", fits: healing, inject: on((*scene).any, replaces(broken(spoilDatabase)))},
-		{name: "cut-db", doc: "the database is cut short", fits: healing, inject: on((*scene).any, replaces(broken(cutDatabase)))},
+		{name: "remove-wal", doc: "the write-ahead log is removed", fits: healing, inject: on((*scene).anyone, replaces(broken(removeLog)))},
+		{name: "spoil-db", doc: "pages of the database are overwritten", fits: healing, inject: on((*scene).anyone, replaces(broken(spoilDatabase)))},
+		{name: "cut-db", doc: "the database is cut short", fits: healing, inject: on((*scene).anyone, replaces(broken(cutDatabase)))},
 		{name: "foreign-volume", doc: "the volume of another cluster is in the place of a member's", fits: healing,
 			inject: on((*scene).follower, replaces(broken(foreignData)))},
 		{name: "swap-volumes", doc: "two volumes are exchanged for 3 to 6 s", fits: healing, inject: keeps(swapForAWhile)},
-		{name: "unreadable-volume", doc: "a volume cannot be read for a while", fits: healing, inject: keeps(on((*scene).any, unreadable))},
-		{name: "oom-loop", doc: "a member is killed at its memory limit, again and again", fits: ofThree, inject: keeps(on((*scene).any, outOfMemory))},
+		{name: "unreadable-volume", doc: "a volume cannot be read for a while", fits: healing, inject: keeps(on((*scene).anyone, unreadable))},
+		{name: "oom-loop", doc: "a member is killed at its memory limit, again and again", fits: ofThree, inject: keeps(on((*scene).anyone, outOfMemory))},
 		{name: "image-gone", doc: "a Pod is deleted and its image cannot be pulled for a while", fits: healing,
-			inject: on((*scene).any, without(func(k *knobs, on bool) { k.imageGone = on }))},
+			inject: on((*scene).anyone, without(func(k *knobs, on bool) { k.imageGone = on }))},
 		{name: "unschedulable", doc: "a Pod is deleted and no node takes it for a while", fits: healing,
-			inject: on((*scene).any, without(func(k *knobs, on bool) { k.unschedulable = on }))},
+			inject: on((*scene).anyone, without(func(k *knobs, on bool) { k.unschedulable = on }))},
 		{name: "wipe-two-of-five", doc: "two of five volumes are emptied at once", fits: both(onVolumes, ofFive), inject: wipeTwo},
 		{name: "quorum-down", doc: "a majority is killed and held down for 3 to 8 s", fits: healing, inject: keeps(quorumDown)},
 		{name: "quorum-down-one-wiped", doc: "a majority is killed, one of its volumes emptied, and then all start (etcd issue 21178)",
 			fits: healing, inject: quorumDownOneWiped},
+		{name: "empty-disk", doc: "etcd issue 21178: a follower lags, the others are killed, one is emptied, and it starts with the one that lags",
+			fits: func(c config) bool { return onVolumes(c) && c.size == 3 }, inject: emptyDisk},
 		{name: "lose-learner", doc: "the learner that replaces a member loses its volume, too", fits: healing, inject: loseLearner},
-		{name: "delete-member", doc: "an EtcdMember is deleted", fits: ofThree, inject: on((*scene).any, func(s *scene, r *runner) error {
+		{name: "delete-member", doc: "an EtcdMember is deleted", fits: ofThree, inject: on((*scene).anyone, func(s *scene, r *runner) error {
 			s.keep = !s.w.cfg.memory
 			return s.deleteMember(r)
 		})},
 		{name: "delete-all-members", doc: "all EtcdMembers are deleted", fits: onVolumes, inject: keeps(deleteAllMembers)},
-		{name: "node-gone", doc: "a node is switched off and its object deleted", fits: ofThree, inject: on((*scene).any, replaces(nodeGone))},
+		{name: "status-lost", doc: "the status of the EtcdCluster is emptied, as by a restored backup", inject: keeps(statusLost)},
+		{name: "node-gone", doc: "a node is switched off and its object deleted", fits: ofThree, inject: on((*scene).anyone, replaces(nodeGone))},
 		{name: "scale-under-fire", doc: "two members more, then two fewer, with a member killed in each phase", fits: ofThree, inject: scaleUnderFire},
 		{name: "pause-under-fire", doc: "paused and resumed, with members killed on the way", fits: onVolumes, inject: keeps(pauseUnderFire)},
 	}, operatorFaults()...)
@@ -206,6 +211,47 @@ func quorumDownOneWiped(s *scene) error {
 	return err
 }
 
+// emptyDisk is how etcd loses writes if a voter may start empty: what only the leader and B hold is not known to A, and A and
+// an empty B would be a majority.
+func emptyDisk(s *scene) error {
+	all, err := s.followers()
+	if err != nil {
+		return err
+	}
+	leader, err := s.leader()
+	if err != nil {
+		return err
+	}
+	a, b := all[0], all[1]
+	s.lost = []string{b.name}
+	upA, err := s.down(a)
+	if err != nil {
+		upA()
+		return err
+	}
+	sleep(s.ctx, 3*time.Second) // writes go on without A
+	upAll, err := s.down(leader, b)
+	if err == nil {
+		err = wipe(s, b.data)
+	}
+	s.w.logf("fault: %s lags, %s is empty, %s led", a.name, b.name, leader.name)
+	upA()
+	s.w.kubelet.turn(func(k *knobs) { delete(k.held, b.name) })
+	sleep(s.ctx, 8*time.Second) // the leader stays away
+	upAll()
+	s.over()
+	return err
+}
+
+// statusLost empties the status, which holds what the operator has decided once and for all.
+func statusLost(s *scene) error {
+	c := &v1alpha2.EtcdCluster{ObjectMeta: metav1.ObjectMeta{Namespace: s.w.ns, Name: clusterName}}
+	return patchStatus(s.ctx, s.w.h.kube, c, map[string]any{
+		"clusterID": nil, "clusterToken": nil, "initialMembers": nil, "lastOrdinal": nil, "members": nil, "conditions": nil,
+		"observedGeneration": -1,
+	})
+}
+
 // loseLearner starts a replacement and destroys the new member while it joins.
 func loseLearner(s *scene) error {
 	r, err := s.follower()
@@ -267,7 +313,7 @@ func scaleUnderFire(s *scene) error {
 			return err
 		}
 		s.wait(100*time.Millisecond, 4*time.Second)
-		if r, err := s.any(); err == nil {
+		if r, err := s.anyone(); err == nil {
 			_ = kill(s, r)
 		}
 		if replicas != s.w.cfg.size {
@@ -287,7 +333,7 @@ func pauseUnderFire(s *scene) error {
 			return err
 		}
 		s.wait(100*time.Millisecond, 2*time.Second)
-		if r, err := s.any(); err == nil {
+		if r, err := s.anyone(); err == nil {
 			_ = kill(s, r)
 		}
 		if replicas == 0 {

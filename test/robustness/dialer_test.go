@@ -5,6 +5,7 @@ package robustness
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/cozystack/etcd-operator/internal/etcd"
 )
@@ -21,7 +22,7 @@ func (d dialer) Dial(t etcd.Target) (etcd.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{mischief: d.mischief, Client: c}, nil
+	return &connection{mischief: d.mischief, Client: c, host: hostOf(t.Endpoint)}, nil
 }
 
 // peers is the operator's way to the metrics ports.
@@ -32,20 +33,27 @@ type peers struct {
 
 // ConnectedPeers implements etcd.PeerReader.
 func (p peers) ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error) {
-	if err := p.reach(ctx); err != nil {
+	if err := p.reach(ctx, hostOf(metricsURL)); err != nil {
 		return nil, err
 	}
 	return p.PeerReader.ConnectedPeers(ctx, metricsURL)
 }
 
-// reach says whether members can be reached.
-func (m *mischief) reach(ctx context.Context) error {
+// hostOf is the name of the member that a URL leads to.
+func hostOf(url string) string {
+	_, host, _ := strings.Cut(url, "://")
+	host, _, _ = strings.Cut(host, ".")
+	return host
+}
+
+// reach says whether a member can be reached.
+func (m *mischief) reach(ctx context.Context, host string) error {
 	if err := m.pass(ctx); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.cut {
+	if m.cut || m.cutFrom != "" && m.cutFrom == host {
 		return fmt.Errorf("cut off: %w", etcd.ErrUnreachable)
 	}
 	return nil
@@ -55,9 +63,10 @@ func (m *mischief) reach(ctx context.Context) error {
 type connection struct {
 	*mischief
 	etcd.Client
+	host string
 }
 
-func (m *connection) ask(ctx context.Context) error { return m.reach(ctx) }
+func (m *connection) ask(ctx context.Context) error { return m.reach(ctx, m.host) }
 
 func (m *connection) tell(ctx context.Context, name string, do func() error) error {
 	if err := m.ask(ctx); err != nil {

@@ -11,12 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // fault is one way to break a world.
@@ -29,7 +27,7 @@ type fault struct {
 }
 
 // recoveryLimit is how long a world may take to heal once the cause is over.
-const recoveryLimit = 90 * time.Second
+const recoveryLimit = 150 * time.Second
 
 // scene is one fault as it takes place.
 type scene struct {
@@ -69,7 +67,7 @@ func (s *scene) runners() []*runner {
 func (s *scene) leader() (*runner, error) {
 	for range 50 {
 		for _, r := range s.runners() {
-			status, err := statusOf(s.ctx, r)
+			status, err := r.says(s.ctx)
 			if err == nil && status.Leader == status.Header.MemberId && status.Leader != 0 {
 				return r, nil
 			}
@@ -77,18 +75,6 @@ func (s *scene) leader() (*runner, error) {
 		sleep(s.ctx, 100*time.Millisecond)
 	}
 	return nil, fmt.Errorf("find the leader: %w", errNoVictim)
-}
-
-func statusOf(ctx context.Context, r *runner) (*clientv3.StatusResponse, error) {
-	endpoint := "http://" + r.address() + ":2379"
-	c, err := traffic.Dial(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	return c.Status(ctx, endpoint)
 }
 
 // followers are the others, in random order.
@@ -113,7 +99,7 @@ func (s *scene) follower() (*runner, error) {
 	return all[0], nil
 }
 
-func (s *scene) any() (*runner, error) {
+func (s *scene) anyone() (*runner, error) {
 	all := s.runners()
 	if len(all) == 0 {
 		return nil, errNoVictim

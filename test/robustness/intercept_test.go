@@ -43,12 +43,14 @@ type mischief struct {
 	gate   chan struct{} // calls wait here while it is not nil
 	outage bool          // no API server
 	cut    bool          // no member can be reached
-	stale  chan struct{} // watches tell nothing while it is not nil
-	share  map[string]float64
-	rng    *rand.Rand
-	armed  *crashPoint
-	died   chan struct{} // closed when dead
-	struck string        // the crash point that was reached
+	// cutFrom is a member that cannot be reached.
+	cutFrom string
+	stale   chan struct{} // watches tell nothing while it is not nil
+	share   map[string]float64
+	rng     *rand.Rand
+	armed   *crashPoint
+	died    chan struct{} // closed when dead
+	struck  string        // the crash point that was reached
 }
 
 func newMischief(seed uint64) *mischief {

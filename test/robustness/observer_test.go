@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // observer holds what must be true at every moment. It asks etcd and Kubernetes itself and never trusts the operator.
@@ -45,7 +44,7 @@ func newObserver(w *world) *observer {
 }
 
 const (
-	glance = 300 * time.Millisecond
+	glance = 400 * time.Millisecond
 	// orphaned is how long a member may be without its EtcdMember, or the reverse, while nothing keeps the operator from its work.
 	orphaned = 60 * time.Second
 )
@@ -132,7 +131,7 @@ func (o *observer) judge(claim *corev1.PersistentVolumeClaim) {
 	if err != nil || cluster.DeletionTimestamp != nil {
 		return
 	}
-	list, err := o.list(ctx)
+	list, err := o.w.kubelet.list(ctx)
 	if err != nil {
 		return // it proves nothing
 	}
@@ -152,23 +151,12 @@ func (o *observer) judge(claim *corev1.PersistentVolumeClaim) {
 	}
 }
 
-func (o *observer) list(ctx context.Context) (*clientv3.MemberListResponse, error) {
-	c, err := traffic.Dial(o.w.kubelet.endpoints()...)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	return c.MemberList(ctx)
-}
-
 // look is one glance. What cannot be asked proves nothing.
 func (o *observer) look(ctx context.Context) {
 	if len(o.w.kubelet.endpoints()) == 0 {
 		return
 	}
-	list, err := o.list(ctx)
+	list, err := o.w.kubelet.list(ctx)
 	alive := o.identify(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -194,15 +182,7 @@ func (o *observer) identify(ctx context.Context) map[uint64]bool {
 			continue
 		}
 		all.Go(func() {
-			endpoint := "http://" + r.address() + ":2379"
-			c, err := traffic.Dial(endpoint)
-			if err != nil {
-				return
-			}
-			defer c.Close()
-			limited, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
-			status, err := c.Status(limited, endpoint)
+			status, err := r.says(ctx)
 			if err != nil {
 				return
 			}

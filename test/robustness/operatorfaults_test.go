@@ -16,16 +16,16 @@ var turmoil = []struct {
 }{
 	{"wipe-follower", healing, on((*scene).follower, replaces(broken(wipe)))},
 	{"wipe-leader", healing, on((*scene).leader, replaces(broken(wipe)))},
-	{"delete-claim-and-pod", healing, on((*scene).any, replaces(deleteClaimAndPod))},
+	{"delete-claim-and-pod", healing, on((*scene).anyone, replaces(deleteClaimAndPod))},
 	{"flip-wal", healing, on((*scene).follower, replaces(broken(flipLog)))},
-	{"delete-pod", ofThree, on((*scene).any, func(s *scene, r *runner) error {
+	{"delete-pod", ofThree, on((*scene).anyone, func(s *scene, r *runner) error {
 		err := deletePod(s, r)
 		s.keep = false
 		return err
 	})},
 	{"kill-leader", nil, on((*scene).leader, kill)},
 	{"scale", nil, scaleUpAndDown},
-	{"delete-member", ofThree, on((*scene).any, func(s *scene, r *runner) error { return s.deleteMember(r) })},
+	{"delete-member", ofThree, on((*scene).anyone, func(s *scene, r *runner) error { return s.deleteMember(r) })},
 }
 
 // disturb makes turmoil of a random kind, or of the given one.
@@ -96,7 +96,7 @@ func operatorFaults() []fault {
 			o := s.w.operator()
 			s.w.observer.operatorAway(true)
 			o.change(func(m *mischief) { m.outage = true })
-			r, err := s.any()
+			r, err := s.anyone()
 			if err == nil {
 				err = kill(s, r)
 			}
@@ -123,6 +123,15 @@ func operatorFaults() []fault {
 				s.over()
 				return nil
 			})},
+		{name: "cut-operator-from-one", doc: "the operator does not reach one member for 7 to 12 s, longer than the grace period, while its peers do",
+			fits: ofThree, inject: keeps(on((*scene).anyone, func(s *scene, r *runner) error {
+				o := s.w.operator()
+				o.change(func(m *mischief) { m.cutFrom = r.name })
+				s.wait(7*time.Second, 12*time.Second)
+				o.change(func(m *mischief) { m.cutFrom = "" })
+				s.over()
+				return nil
+			}))},
 		{name: "two-operators", doc: "the operator is stopped in the middle of another fault, a second one goes on, then both are at work",
 			inject: twoOperators},
 	}

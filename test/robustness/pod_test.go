@@ -13,11 +13,14 @@ import (
 	"syscall"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // runner lives as long as its Pod, and a little longer when the Pod is deleted by force: a kubelet hears of it late.
@@ -37,6 +40,7 @@ type runner struct {
 	data    string // the directory that is its data volume
 	mounted bool
 
+	etcd     *clientv3.Client // for those who look at this member alone
 	proc     *process
 	oom      bool // the next end by a signal is told as the memory limit
 	status   corev1.ContainerStatus
@@ -292,9 +296,65 @@ func (r *runner) clear() {
 	}
 	_ = os.RemoveAll(r.root)
 	_ = os.RemoveAll(r.root + "-memory")
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.net != nil {
 		_ = r.net.close()
 	}
+	if r.etcd != nil {
+		_ = r.etcd.Close()
+		r.etcd = nil
+	}
+}
+
+// client is a connection to this member alone. It is kept: making one costs more than using it.
+func (r *runner) client() (*clientv3.Client, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.net == nil {
+		return nil, fmt.Errorf("%s has no address", r.name)
+	}
+	if r.etcd == nil {
+		c, err := traffic.Dial("http://" + r.net.ip + ":2379")
+		if err != nil {
+			return nil, err
+		}
+		r.etcd = c
+	}
+	return r.etcd, nil
+}
+
+// says is what this member says of itself.
+func (r *runner) says(ctx context.Context) (*clientv3.StatusResponse, error) {
+	c, err := r.client()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return c.Status(ctx, c.Endpoints()[0])
+}
+
+// list is the member list as a majority has it, from whoever answers.
+func (k *kubelet) list(ctx context.Context) (*clientv3.MemberListResponse, error) {
+	err := errors.New("no member runs")
+	for _, r := range k.all() {
+		if p := r.process(); !r.isRunning() || p.frozen.Load() {
+			continue
+		}
+		var c *clientv3.Client
+		if c, err = r.client(); err != nil {
+			continue
+		}
+		var list *clientv3.MemberListResponse
+		limited, cancel := context.WithTimeout(ctx, time.Second)
+		list, err = c.MemberList(limited)
+		cancel()
+		if err == nil {
+			return list, nil
+		}
+	}
+	return nil, fmt.Errorf("list members: %w", err)
 }
 
 // report writes the status of a Pod that has a node.

@@ -1,0 +1,155 @@
+//go:build bugs
+
+// Package bugs proves the proof: it puts bugs into the operator, one at a time, and demands that the tests catch each. Nothing of
+// this is in the code that ships: a bug is a replacement of source text that only the compiler of this test sees.
+package bugs
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var flagResults = flag.String("results", "", "file to write the catches to; empty writes none")
+
+const repository = "../../.."
+
+// bug is a mistake that somebody could make.
+type bug struct {
+	name   string
+	breaks string // what it breaks, for the report
+	edits  []edit
+	suite  []string // arguments of the "go test" that must fail
+	by     string   // the check that must catch it, for the report
+	saying string   // what that test must say
+}
+
+// edit replaces a text that occurs exactly once.
+type edit struct{ file, from, to string }
+
+// caught is a line of the report.
+type caught struct {
+	Bug     string `json:"bug"`
+	Breaks  string `json:"breaks"`
+	By      string `json:"by"`
+	Said    string `json:"said"`
+	Command string `json:"command"`
+	Seconds int    `json:"seconds"`
+}
+
+func TestEverySeededBugIsCaught(t *testing.T) {
+	var catches []caught
+	for _, b := range bugs {
+		t.Run(b.name, func(t *testing.T) {
+			overlay := b.plant(t)
+			began := time.Now()
+			out, err := b.run(overlay)
+			if err == nil {
+				t.Fatalf("%s\nis not caught by %s:\n%s", b.breaks, strings.Join(b.suite, " "), tail(out))
+			}
+			said := regexp.MustCompile(b.saying).FindString(out)
+			if said == "" {
+				t.Fatalf("%s: the tests fail, but not with %q:\n%s", b.breaks, b.saying, tail(out))
+			}
+			t.Logf("caught by %s: %s", b.by, said)
+			catches = append(catches, caught{b.name, b.breaks, b.by, said, "go test " + strings.Join(b.suite, " "), int(time.Since(began).Seconds())})
+		})
+	}
+	if *flagResults == "" || t.Failed() || len(catches) < len(bugs) {
+		return
+	}
+	text, err := json.MarshalIndent(catches, "", "  ")
+	if err == nil {
+		err = os.WriteFile(*flagResults, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheSuitesPassWithoutABug: a catch is worth something only if the same run passes otherwise. The process tier is run by CI.
+func TestTheSuitesPassWithoutABug(t *testing.T) {
+	seen := map[string]bool{}
+	for _, b := range bugs {
+		suite := strings.Join(b.suite, " ")
+		if seen[suite] || !strings.Contains(suite, "-tags") {
+			continue
+		}
+		seen[suite] = true
+		if out, err := b.run(""); err != nil {
+			t.Errorf("go test %s fails without a bug:\n%s", suite, tail(out))
+		}
+	}
+}
+
+// plant writes the changed sources aside and says where the overlay is that puts them in place.
+func (b bug) plant(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	changed := map[string]string{}
+	for _, e := range b.edits {
+		path, err := filepath.Abs(filepath.Join(repository, e.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := changed[path]
+		if text == "" {
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(source)
+		}
+		if n := strings.Count(text, e.from); n != 1 {
+			t.Fatalf("%s: the text to be replaced occurs %d times, not once: write the bug anew\n%s", e.file, n, e.from)
+		}
+		changed[path] = strings.Replace(text, e.from, e.to, 1)
+	}
+	replace := map[string]string{}
+	for path, text := range changed {
+		copied := filepath.Join(dir, fmt.Sprintf("%d-%s", len(replace), filepath.Base(path)))
+		if err := os.WriteFile(copied, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		replace[path] = copied
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlay, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return overlay
+}
+
+func (b bug) run(overlay string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	defer cancel()
+	args := []string{"test", "-count=1"}
+	if overlay != "" {
+		args = append(args, "-overlay="+overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, b.suite...)...)
+	cmd.Dir = repository
+	cmd.Env = append(os.Environ(), "ROBUSTNESS_OVERLAY="+overlay)
+	out, err := cmd.CombinedOutput()
+	if err != nil && strings.Contains(string(out), "[build failed]") {
+		return string(out), nil // a bug that does not compile proves nothing
+	}
+	return string(out), err
+}
+
+func tail(out string) string {
+	const most = 4000
+	return out[max(0, len(out)-most):]
+}

@@ -1,0 +1,123 @@
+//go:build bugs
+
+package bugs
+
+// What catches a bug: the exhaustive and the scripted tests of the decisions, the simulation of the whole loop, or real processes.
+var (
+	decisions  = []string{"./internal/plan/"}
+	simulation = []string{"./test/simulation/"}
+)
+
+// processes runs faults of one kind on real etcd processes.
+func processes(kind, seed, count string) []string {
+	return []string{
+		"-tags=grpcnotrace,robustness", "-timeout=14m", "./test/robustness/", "-args", "-worlds=1", "-faults=" + kind, "-seed=" + seed, "-n=" + count,
+	}
+}
+
+const (
+	planner    = "internal/plan/"
+	controller = "internal/controller/cluster/"
+)
+
+// bugs are mistakes that cost data, quorum or identity.
+var bugs = []bug{
+	{
+		name:   "promote-unrecorded",
+		breaks: "A learner is promoted before its member ID and volume are recorded: it could vote from another volume later.",
+		edits:  []edit{{planner + "admissibility.go", `return "its member ID and volume are not recorded yet"`, `return ""`}},
+		suite:  decisions, by: "internal/plan: decisions over all clusters",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "remove-into-minority",
+		breaks: "A voter is removed although the healthy ones of the rest are no majority.",
+		edits: []edit{{planner + "admissibility.go",
+			`return fmt.Sprintf("without it %d of %d voters would be healthy, %d must agree", healthy, n, quorum.Size(n))`, `return ""`}},
+		suite: decisions, by: "internal/plan: decisions over all clusters",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "confirm-unseen",
+		breaks: "A removal is taken for done although etcd's list was not read: Pod and volume of a voter go.",
+		edits:  []edit{{planner + "leave.go", `case m.Leaving && !m.Confirmed && c.Listed && m.Role == Unlisted:`, `case m.Leaving && !m.Confirmed:`}},
+		suite:  decisions, by: "internal/plan: decisions over all clusters",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "leader-last-word",
+		breaks: "A leader is removed without handing over first: writes stop for an election.",
+		edits:  []edit{{planner + "leave.go", `if to, ok := successor(c, m); ok && m.Leader {`, `if to, ok := successor(c, m); ok && m.Leader && false {`}},
+		suite:  decisions, by: "internal/plan: scenarios of the decisions",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "add-first-at-three",
+		breaks: "At three voters with one lost a new member is added first, which etcd refuses for ever.",
+		edits: []edit{
+			{planner + "replace.go", `addFirstFrom = 5`, `addFirstFrom = 3`},
+			{planner + "admissibility.go", `if n == 1 || healthy >= quorum.Size(n+1) {`, `if n >= 1 || healthy >= quorum.Size(n+1) {`},
+		},
+		suite: decisions, by: "internal/plan: every cluster converges",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "second-cluster",
+		breaks: "With the status lost, a second cluster is founded beside the volumes of the first.",
+		edits: []edit{
+			{planner + "bootstrap.go", `case len(c.Members) > 0:`, `case false:`},
+			{planner + "bootstrap.go", `case len(c.Orphans) > 0:`, `case false && len(c.Orphans) > 0:`},
+		},
+		suite: decisions, by: "internal/plan: decisions over all clusters",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "unbudgeted",
+		breaks: "Replacements are begun without being put on record: the budget never fills.",
+		edits: []edit{{planner + "replace.go", `return step(RecordReplacement{m.Name, reason}, "ReplacingMember",`,
+			`return step(MarkLeaving{m.Name, reason, m.Votes}, "ReplacingMember",`}},
+		suite: decisions, by: "internal/plan: scenarios of the decisions",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "grant-twice",
+		breaks: "A member whose volume is gone is given an empty one, and a second grant to start on it under its old identity.",
+		edits: []edit{
+			{planner + "realize.go", `return !p.Memory && (p.GrantUsed || p.Recorded) && gone`, `return !p.Memory && (p.GrantUsed || p.Recorded) && gone && false`},
+			{planner + "realize.go", `return !p.GrantUsed && !p.Recorded && (p.Memory || p.Volume.Exists && p.Volume.Fresh)`,
+				`return p.Memory || p.Volume.Exists && p.Volume.Fresh`},
+		},
+		suite: simulation, by: "simulation: the watchdog (I6)",
+		saying: `was started on the empty volume .*`,
+	},
+	{
+		name:   "trust-the-cache",
+		breaks: "A step is taken on the word of the cache, without a second look.",
+		edits:  []edit{{controller + "reconciler.go", `return r.confirm(ctx, req, next)`, `return r.take(ctx, scene, seen, next)`}},
+		suite:  simulation, by: "simulation: stale caches",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
+	{
+		name:   "names-again",
+		breaks: "Ordinals are counted from the members there are, so that names and peer URLs come back.",
+		edits:  []edit{{controller + "act.go", `resource.MemberIntent{Ordinal: s.LastOrdinal + 1}`, `resource.MemberIntent{Ordinal: int64(len(s.Members)) + 1}`}},
+		suite:  simulation, by: "simulation: the watchdog (I9)",
+		saying: `the name .* was used twice|not after \d+ turns`,
+	},
+	{
+		name:   "open-launcher",
+		breaks: "The launcher admits everything: a voter starts on an emptied volume (etcd issue 21178).",
+		edits: []edit{{"internal/launcher/launcher.go", "err := l.admit()\n",
+			"_ = l.admit()\n\tvar err error\n"}},
+		suite: processes("empty-disk", "8", "4"), by: "processes: journal, HashKV and observer under the fault empty-disk",
+		saying: `LOST WRITE: .*|HASHKV: .*|WATCH: .*|NOT LINEARIZABLE.*`,
+	},
+	{
+		name:   "own-eyes-only",
+		breaks: "A member that only the operator does not reach is taken for unreachable, and replaced.",
+		edits: []edit{{"internal/observe/answers.go", `m.Missed = all && silentVoter(m) && !connected[m.Entry.ID]`,
+			`m.Missed = (all || true) && silentVoter(m)`}},
+		suite: processes("cut-operator-from-one", "8", "2"), by: "processes: identities under the fault cut-operator-from-one",
+		saying: `REPLACEMENT: .* was replaced, and need not have been`,
+	},
+}
