@@ -3,4 +3,6 @@
 //
 //	make testbed-up deploy bench
 //	BENCH_ROUNDS=1 go test -tags bench -count=1 -timeout 30m ./test/bench/
+//	make bench ARGS="-run TestHealing"                    # recoveries only
+//	make bench ARGS="-run TestHealing" BENCH_DATA_MB=1000 # with a large database
 package bench

@@ -1,0 +1,127 @@
+//go:build bench
+
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cozystack/etcd-operator/test/e2e/traffic"
+)
+
+// number reads a whole number from the environment.
+func number(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	s := os.Getenv(variable)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("read %s: %v", variable, err)
+	}
+	return n
+}
+
+// writer writes one key after another, to whichever member takes them.
+type writer struct {
+	end     context.CancelFunc
+	ended   chan struct{}
+	longest time.Duration
+	err     error
+}
+
+// write starts a writer. It is at work when this returns.
+func (p *patient) write() *writer {
+	p.t.Helper()
+	ctx, end := context.WithCancel(p.t.Context())
+	w, begun := &writer{end: end, ended: make(chan struct{})}, make(chan struct{})
+	etcd := p.dial()
+	go func() {
+		defer close(w.ended)
+		defer etcd.Close()
+		w.run(ctx, etcd, begun)
+	}()
+	select {
+	case <-begun:
+	case <-w.ended:
+		p.t.Fatalf("no write was acknowledged: %v", w.err)
+	}
+	return w
+}
+
+// run measures from one acknowledgement to the next. A write that is not answered is given up, and another one sent.
+func (w *writer) run(ctx context.Context, etcd *clientv3.Client, begun chan struct{}) {
+	const patience = 250 * time.Millisecond
+	const enough = 50 // acknowledged writes before the event
+	var last time.Time
+	for n, acknowledged := 0, 0; ctx.Err() == nil; n++ {
+		once, cancel := context.WithTimeout(ctx, patience)
+		_, err := etcd.Put(once, fmt.Sprintf("bench/%d", n%1000), "value")
+		cancel()
+		if err != nil {
+			w.err = err
+			continue
+		}
+		now := time.Now()
+		if acknowledged++; acknowledged == enough {
+			close(begun)
+			last = now
+		}
+		if acknowledged > enough {
+			w.longest = max(w.longest, now.Sub(last))
+			last = now
+		}
+	}
+}
+
+// stop ends the writer and gives the longest gap.
+func (w *writer) stop() (time.Duration, error) {
+	w.end()
+	<-w.ended
+	if w.longest == 0 {
+		return 0, fmt.Errorf("write: %w", w.err)
+	}
+	return w.longest, nil
+}
+
+func (p *patient) dial() *clientv3.Client {
+	p.t.Helper()
+	var pods corev1.PodList
+	p.must(p.List(p.t.Context(), &pods, client.InNamespace(p.cluster.Namespace)))
+	var endpoints []string
+	for i := range pods.Items {
+		if ip := pods.Items[i].Status.PodIP; ip != "" {
+			endpoints = append(endpoints, net.JoinHostPort(ip, "2379"))
+		}
+	}
+	etcd, err := traffic.Dial(endpoints...)
+	p.must(err)
+	return etcd
+}
+
+// fill writes so many megabytes.
+func (p *patient) fill(megabytes int) {
+	p.t.Helper()
+	etcd := p.dial()
+	defer etcd.Close()
+	value := strings.Repeat("x", 1<<20)
+	for n := range megabytes {
+		_, err := etcd.Put(p.t.Context(), fmt.Sprintf("fill/%d", n), value)
+		p.must(err)
+	}
+	for n := range 200 { // there must be something to damage
+		_, err := etcd.Put(p.t.Context(), fmt.Sprintf("bench/%d", n), "value")
+		p.must(err)
+	}
+}
