@@ -5,19 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"k8s.io/utils/clock"
 )
 
 const (
-	// activePeers counts, by the peer's ID in the label Remote, whether the member exchanges messages with it: 1 or 0.
-	activePeers = "etcd_network_active_peers"
+	// receivedBytes counts, by the sender's ID in the label From, what the member received of raft's messages.
+	receivedBytes = "etcd_network_peer_received_bytes_total"
+	// silence is how long a member may send nothing. A leader gets an answer to each of its heartbeats, ten a second by default.
+	silence = 10 * time.Second
+	// forgotten is how long what a member told is remembered.
+	forgotten = time.Hour
 	// mostMetrics bounds what is read of an answer. etcd's are well below 1 MiB.
 	mostMetrics = 8 << 20
 )
@@ -28,6 +35,22 @@ var ErrNoMetrics = errors.New("no metrics of a member")
 // Metrics reads what members tell on their metrics port.
 type Metrics struct {
 	http http.Client
+	now  func() time.Time
+
+	mu    sync.Mutex
+	heard map[hearing]sample
+}
+
+// hearing is who hears whom.
+type hearing struct {
+	metricsURL string
+	from       uint64
+}
+
+// sample is a count, and since when it has been the same.
+type sample struct {
+	bytes       float64
+	since, seen time.Time
 }
 
 var _ PeerReader = (*Metrics)(nil)
@@ -41,7 +64,7 @@ func NewMetrics(connect func(ctx context.Context, address string) (net.Conn, err
 			return dialer.DialContext(ctx, "tcp", address)
 		}
 	}
-	return &Metrics{http: http.Client{
+	return &Metrics{now: clock.RealClock{}.Now, heard: map[hearing]sample{}, http: http.Client{
 		Timeout:       time.Minute, // the caller's context is to be shorter
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -65,11 +88,39 @@ func (m *Metrics) ConnectedPeers(ctx context.Context, metricsURL string) ([]uint
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("ask for metrics: %w: %s", ErrNoMetrics, answer.Status)
 	}
-	return peersIn(io.LimitReader(answer.Body, mostMetrics))
+	received, err := receivedIn(io.LimitReader(answer.Body, mostMetrics))
+	if err != nil {
+		return nil, err
+	}
+	return m.lately(metricsURL, received), nil
 }
 
-// peersIn finds the active peers. A member without peers shows none, so that it is a member is seen by another metric.
-func peersIn(body io.Reader) ([]uint64, error) {
+// lately compares with what the member told before. What is told for the first time counts as heard just now.
+func (m *Metrics) lately(metricsURL string, received map[uint64]float64) []uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	var peers []uint64
+	for from, bytes := range received {
+		key := hearing{metricsURL, from}
+		s, known := m.heard[key]
+		if !known || s.bytes != bytes {
+			s = sample{bytes: bytes, since: now}
+		}
+		s.seen = now
+		m.heard[key] = s
+		if now.Sub(s.since) < silence {
+			peers = append(peers, from)
+		}
+	}
+	maps.DeleteFunc(m.heard, func(_ hearing, s sample) bool { return now.Sub(s.seen) > forgotten })
+	slices.Sort(peers)
+	return peers
+}
+
+// receivedIn finds how much was received from each sender. A member without peers shows none, so that it is a member is seen by
+// another metric. Sender 0 only keeps connections alive.
+func receivedIn(body io.Reader) (map[uint64]float64, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(body)
 	if err != nil {
@@ -78,19 +129,20 @@ func peersIn(body io.Reader) ([]uint64, error) {
 	if families["etcd_server_has_leader"] == nil {
 		return nil, fmt.Errorf("read metrics: %w: etcd_server_has_leader is missing", ErrNoMetrics)
 	}
-	var peers []uint64
-	for _, metric := range families[activePeers].GetMetric() {
+	received := map[uint64]float64{}
+	for _, metric := range families[receivedBytes].GetMetric() {
 		for _, label := range metric.GetLabel() {
-			if label.GetName() != "Remote" || metric.GetGauge().GetValue() < 1 {
+			if label.GetName() != "From" {
 				continue
 			}
 			id, err := strconv.ParseUint(label.GetValue(), 16, 64)
 			if err != nil {
-				return nil, fmt.Errorf("read the peer of %s: %w: %w", activePeers, ErrNoMetrics, err)
+				return nil, fmt.Errorf("read the sender in %s: %w: %w", receivedBytes, ErrNoMetrics, err)
 			}
-			peers = append(peers, id)
+			if id != 0 {
+				received[id] = metric.GetCounter().GetValue()
+			}
 		}
 	}
-	slices.Sort(peers)
-	return peers, nil
+	return received, nil
 }

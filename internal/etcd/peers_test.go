@@ -12,10 +12,10 @@ import (
 	"github.com/cozystack/etcd-operator/internal/etcd"
 )
 
-const someMetrics = `# TYPE etcd_network_active_peers gauge
-etcd_network_active_peers{Local="a1",Remote="c3"} 1
-etcd_network_active_peers{Local="a1",Remote="b2"} 1
-etcd_network_active_peers{Local="a1",Remote="d4"} 0
+const someMetrics = `# TYPE etcd_network_peer_received_bytes_total counter
+etcd_network_peer_received_bytes_total{From="c3"} 12
+etcd_network_peer_received_bytes_total{From="b2"} 34
+etcd_network_peer_received_bytes_total{From="0"} 56
 # TYPE etcd_server_has_leader gauge
 etcd_server_has_leader 1
 `
@@ -27,7 +27,7 @@ func TestConnectedPeersAreReadFromTheMetricsOfAMember(t *testing.T) {
 		want   []uint64
 		err    error
 	}{
-		{claim: "those that are active, sorted", answer: says(someMetrics), want: []uint64{0xb2, 0xc3}},
+		{claim: "all that were ever heard, at first, sorted", answer: says(someMetrics), want: []uint64{0xb2, 0xc3}},
 		{claim: "a member alone has none", answer: says("# TYPE etcd_server_has_leader gauge\netcd_server_has_leader 0\n")},
 		{claim: "somebody else's metrics say nothing", answer: says("# TYPE up gauge\nup 1\n"), err: etcd.ErrNoMetrics},
 		{claim: "an empty answer says nothing", answer: says(""), err: etcd.ErrNoMetrics},

@@ -100,11 +100,12 @@ type Client interface {
 	Close() error
 }
 
-// PeerReader asks a member whom of its peers it is in touch with, where the operator itself cannot tell.
+// PeerReader asks a member whom of its peers it hears, where the operator itself cannot tell.
 type PeerReader interface {
-	// ConnectedPeers are the member IDs, sorted, of the others that the member has open connections with. It misses one that was
-	// killed at once, one whose packets get lost only after minutes, and one that hangs never. metricsURL is that of its metrics
-	// port, without a path. No answer is an error, never an empty list.
+	// ConnectedPeers are the member IDs, sorted, of those that have sent the member raft messages within the last 10 s. Only a
+	// leader hears everybody; it hears a member that is slow, and none that is dead, hangs or is cut off. It takes two questions
+	// to know, at least 10 s apart: a first answer names all from whom it ever heard. metricsURL is that of its metrics port,
+	// without a path. No answer is an error, never an empty list.
 	ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error)
 }
 

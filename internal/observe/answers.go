@@ -45,31 +45,18 @@ func (o *Observer) ask(ctx context.Context, s *Scene) {
 	}
 }
 
-// askPeers asks those that answered about those that did not. Who cannot be asked is taken to be connected to everybody.
+// askPeers asks the leader about those that did not answer. When it cannot be asked, nobody is missed.
 func (o *Observer) askPeers(ctx context.Context, s *Scene) {
-	if o.Peers == nil || !slices.ContainsFunc(s.Members, silentVoter) {
+	leader := s.Leader()
+	if o.Peers == nil || leader == nil || !slices.ContainsFunc(s.Members, silentVoter) {
 		return
 	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	connected, all := map[uint64]bool{}, true
-	for _, m := range s.Members {
-		if m.Entry == nil || m.Entry.Learner || !m.Answer.Healthy {
-			continue
-		}
-		wg.Go(func() {
-			peers, err := o.Peers.ConnectedPeers(ctx, MetricsURL(m.Object))
-			mu.Lock()
-			defer mu.Unlock()
-			all = all && err == nil
-			for _, id := range peers {
-				connected[id] = true
-			}
-		})
+	heard, err := o.Peers.ConnectedPeers(ctx, MetricsURL(leader.Object))
+	if err != nil {
+		return
 	}
-	wg.Wait()
 	for _, m := range s.Members {
-		m.Missed = all && silentVoter(m) && !connected[m.Entry.ID]
+		m.Missed = silentVoter(m) && !slices.Contains(heard, m.Entry.ID)
 	}
 }
 

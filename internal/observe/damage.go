@@ -51,7 +51,8 @@ func judge(f finding, p *plan.Member) {
 
 // find picks the evidence that weighs most.
 func (s *Scene) find(m *Member, p *plan.Member, now time.Time) finding {
-	f := finding{Finding: plan.Finding{ByNode: s.nodeGrace(), Missed: m.Missed}}
+	nobody := m.Pod == nil || m.Pod.Spec.NodeName == "" // whose process could be heard
+	f := finding{Finding: plan.Finding{ByNode: s.nodeGrace(), Missed: m.Missed || nobody}}
 	failure := m.Object.Status.Failure
 	switch {
 	case p.Confirmed:
@@ -70,7 +71,7 @@ func (s *Scene) find(m *Member, p *plan.Member, now time.Time) finding {
 		f.Reason, f.serving = v1alpha2.FailureVolumeTerminating, true
 		f.message = "the PersistentVolumeClaim " + m.Claim.Name + " goes as soon as the Pod does"
 	case m.Missed && running(m.Pod):
-		f.Reason, f.message, f.For = v1alpha2.FailureUnreachable, "no other member is connected to it", s.silentFor(m, now)
+		f.Reason, f.message, f.For = v1alpha2.FailureUnreachable, "the leader does not hear it either", s.silentFor(m, now)
 	}
 	return f
 }

@@ -27,7 +27,7 @@ func whole() *Scene {
 				Grant: &v1alpha2.StartGrant{State: v1alpha2.GrantUsed, VolumeUID: "v1"},
 			},
 		},
-		Pod: &corev1.Pod{Status: corev1.PodStatus{
+		Pod: &corev1.Pod{Spec: corev1.PodSpec{NodeName: "n1"}, Status: corev1.PodStatus{
 			Phase:      corev1.PodRunning,
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 		}},

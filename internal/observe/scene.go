@@ -37,7 +37,7 @@ type Member struct {
 	Claim  *corev1.PersistentVolumeClaim
 	Answer Answer
 	Entry  *etcd.Member // its entry in etcd's member list, nil if not listed or not known
-	// Missed is true if it did not answer, and no member that did is connected to it.
+	// Missed is true if it did not answer, and the leader does not hear it either.
 	Missed bool
 }
 

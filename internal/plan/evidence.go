@@ -30,7 +30,7 @@ type Evidence struct {
 	Times int
 	// Compared says that a comparison of data must have found a majority that agrees, after the failure was seen.
 	Compared bool
-	// Missed says that no member that serves may be connected to it.
+	// Missed says that the leader must not hear it.
 	Missed bool
 	// Soft evidence may come from the environment, which a new member would meet too: replacements for it keep a distance in time.
 	Soft bool
@@ -62,11 +62,11 @@ var EvidenceClasses = []Evidence{
 	{Reason: "Requested", Remedy: Replace, Doc: "Somebody annotated the EtcdMember with etcd-operator.cozystack.io/replace."},
 	{
 		Reason: "NodeLost", Remedy: Replace, ByNode: true, Missed: true, Soft: true,
-		Doc: "The node is gone or down, the other members have lost the member too, and its data are nowhere else.",
+		Doc: "The node is gone or down, the leader does not hear the member either, and its data are nowhere else.",
 	},
 	{
 		Reason: "Unreachable", Remedy: Replace, ByNode: true, Missed: true, Soft: true,
-		Doc: "etcd runs, and neither the operator nor any other member reaches it.",
+		Doc: "etcd runs, and neither the operator nor the leader hears it.",
 	},
 	{
 		Reason: "Crashing", Remedy: Replace, Grace: 5 * time.Minute, Times: 5, Soft: true,
@@ -92,7 +92,7 @@ type Finding struct {
 	For    time.Duration // how long it has been seen
 	Times  int           // how often in a row the container ended so
 	Agreed bool          // since it was seen, a comparison found a majority of voters that holds the same data
-	Missed bool          // all members that serve were asked, and none is connected to it
+	Missed bool          // the leader was asked and does not hear it, or nobody is there to be heard
 	ByNode time.Duration // spec.memberReplacement.nodeLossGracePeriodSeconds
 }
 
@@ -123,7 +123,7 @@ func Judge(f Finding) Judgement {
 	case f.Times < j.Class.Times:
 		j.Await = fmt.Sprintf("replaced after %d such ends in a row", j.Class.Times)
 	case j.Class.Missed && !f.Missed:
-		j.Await = "not replaced while another member may be connected to it"
+		j.Await = "not replaced while the leader may hear it"
 	case f.For < grace:
 		j.Await = fmt.Sprintf("replaced after %s", grace)
 	case j.Class.Compared && !f.Agreed:

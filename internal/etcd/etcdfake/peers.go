@@ -3,7 +3,6 @@ package etcdfake
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 
@@ -15,8 +14,7 @@ func (w *World) Peers() etcd.PeerReader { return peerReader{w} }
 
 type peerReader struct{ world *World }
 
-// ConnectedPeers implements etcd.PeerReader: rafthttp.(*peerStatus).activate and deactivate. etcd needs minutes to notice that
-// a cut keeps packets from it.
+// ConnectedPeers implements etcd.PeerReader: of the leader, those that follow it and are not stalled.
 func (r peerReader) ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", etcd.ErrUnreachable, err)
@@ -34,7 +32,14 @@ func (r peerReader) ConnectedPeers(ctx context.Context, metricsURL string) ([]ui
 	if err := r.world.answers(p); err != nil {
 		return nil, fmt.Errorf("%w: %w", etcd.ErrUnreachable, err)
 	}
-	return slices.Sorted(maps.Keys(p.peers)), nil
+	var heard []uint64
+	for id, q := range p.peers {
+		if !p.leads() || !r.world.stalled[q.process.args.PeerURL] {
+			heard = append(heard, id)
+		}
+	}
+	slices.Sort(heard)
+	return heard, nil
 }
 
 func hostOf(address string) (string, error) {

@@ -16,7 +16,7 @@ const (
 	patience = 5 * time.Second        // for a call that is expected to be answered
 	deadline = 700 * time.Millisecond // for a call that is not
 	pause    = 100 * time.Millisecond // between two tries
-	tries    = 100                    // for something to come true
+	tries    = 200                    // for something to come true
 	healthy  = 5 * time.Second        // etcd's HealthInterval
 )
 

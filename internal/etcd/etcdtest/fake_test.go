@@ -84,8 +84,9 @@ func (f *fake) Peers() etcd.PeerReader            { return f.world.Peers() }
 func (f *fake) MetricsAddress(name string) string { return "http://" + name + ".test:2381" }
 
 func (f *fake) Freeze(_ *testing.T, name string) {
-	_, clientURL := f.Address(name)
+	peerURL, clientURL := f.Address(name)
 	f.world.Hide(clientURL, true)
+	f.world.Stall(peerURL, true)
 }
 
 func (f *fake) Kill(_ *testing.T, name string) { f.processes[name].Stop() }

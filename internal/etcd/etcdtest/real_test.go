@@ -50,7 +50,7 @@ func TestReal(t *testing.T) {
 			t.Parallel()
 			binary := binaryOf(t, version)
 			etcdtest.Run(t, func(t *testing.T) etcdtest.Harness {
-				return &processes{binary: binary, version: version, dir: t.TempDir(), t: t, members: map[string]*process{}}
+				return &processes{binary: binary, version: version, dir: t.TempDir(), t: t, members: map[string]*process{}, metrics: etcd.NewMetrics(nil)}
 			})
 		})
 	}
@@ -80,6 +80,7 @@ type processes struct {
 	version string
 	dir     string
 	members map[string]*process
+	metrics *etcd.Metrics
 }
 
 // process is a member: its addresses, and the process that runs last.
@@ -93,7 +94,7 @@ type process struct {
 
 func (r *processes) Version() string        { return r.version }
 func (r *processes) Dialer() etcd.Dialer    { return etcd.Adapter{} }
-func (r *processes) Peers() etcd.PeerReader { return etcd.NewMetrics(nil) }
+func (r *processes) Peers() etcd.PeerReader { return r.metrics }
 func (r *processes) Pass(d time.Duration)   { time.Sleep(d) }
 
 func (r *processes) Address(name string) (peerURL, clientURL string) {
