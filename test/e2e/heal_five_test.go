@@ -44,8 +44,9 @@ func TestFiveMembersReplaceTwoOneAfterTheOther(t *testing.T) {
 	w.awaitReady(5)
 	t.Logf("both were replaced after %.1f s", time.Since(began).Seconds())
 	w.expectSurvivors(before, victims...)
+	// etcd adds nobody while two are lost: the first one has to go before, and three who are well are better than four with one lost.
 	least, _ := sizes()
-	w.Expect(least).To(gomega.BeNumerically(">=", 4), "fewest voters that etcd listed")
+	w.Expect(least).To(gomega.BeNumerically(">=", 3), "fewest voters that etcd listed")
 	w.settle(w.load)
 }
 

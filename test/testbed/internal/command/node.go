@@ -81,7 +81,11 @@ func newNodeExec(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return node.Exec(id, args[1:])
+			command := args[1:]
+			if command[0] == "--" { // not taken for a flag, as flags end with the node's name
+				command = command[1:]
+			}
+			return node.Exec(id, command)
 		},
 	}
 	// The flags after the node's name are the command's.
