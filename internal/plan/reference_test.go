@@ -15,7 +15,7 @@ const reference = "../../docs/reference"
 
 // TestReferencePagesAreUpToDate writes the pages anew with -rewrite, the flag that also records the scenarios.
 func TestReferencePagesAreUpToDate(t *testing.T) {
-	for name, page := range map[string]string{"rules.md": rulesPage(), "invariants.md": invariantsPage()} {
+	for name, page := range map[string]string{"rules.md": rulesPage(), "invariants.md": invariantsPage(), "evidence.md": evidencePage()} {
 		path := filepath.Join(reference, name)
 		if f := flag.Lookup("rewrite"); f != nil && f.Value.String() == "true" {
 			if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
@@ -77,6 +77,51 @@ with the numbers. What is unknown counts as unhealthy.
 	return b.String()
 }
 
+func evidencePage() string {
+	var b strings.Builder
+	b.WriteString(generated)
+	b.WriteString(`# Evidence
+
+What can be wrong with a member, by the reason in ` + "`status.failure.reason`" + ` of its EtcdMember, and what follows. A member is
+replaced only if the others can do without it: see the invariants of a removal. At most
+` + "`spec.memberReplacement.maxPerHour`" + ` replacements begin within an hour, and those marked "paced" a minute apart.
+
+| Reason | What was seen | Replaced |
+|---|---|---|
+`)
+	for _, class := range EvidenceClasses {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", class.Reason, class.Doc, remedyText(class))
+	}
+	return b.String()
+}
+
+// remedyText says when a class leads to a replacement.
+func remedyText(class Evidence) string {
+	if class.Remedy != Replace {
+		return "never"
+	}
+	var when []string
+	if class.Times > 0 {
+		when = append(when, fmt.Sprintf("after %d ends in a row", class.Times))
+	}
+	if class.Grace > 0 {
+		when = append(when, fmt.Sprintf("after %s", class.Grace))
+	}
+	if class.ByNode {
+		when = append(when, "after `nodeLossGracePeriodSeconds`")
+	}
+	if class.Compared {
+		when = append(when, "once the others were found to agree")
+	}
+	if len(when) == 0 {
+		when = append(when, "at once")
+	}
+	if class.Soft {
+		when = append(when, "paced")
+	}
+	return strings.Join(when, ", ")
+}
+
 func TestRulesAndInvariantsAreDescribedOnce(t *testing.T) {
 	describe := func(list string, docs map[string]string, name, doc string) {
 		if _, known := docs[name]; known || !strings.HasSuffix(doc, ".") {
@@ -87,6 +132,10 @@ func TestRulesAndInvariantsAreDescribedOnce(t *testing.T) {
 	docs := map[string]string{}
 	for _, r := range rules {
 		describe("rules", docs, r.name, r.doc)
+	}
+	classes := map[string]string{}
+	for _, class := range EvidenceClasses {
+		describe("evidence", classes, class.Reason, class.Doc)
 	}
 	for name, list := range invariantLists {
 		docs := map[string]string{}
