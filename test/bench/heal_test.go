@@ -78,7 +78,8 @@ func TestHealing(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	fmt.Printf("\n%d rounds, %d MB of data on volumes; seconds from the fault until all members are ready, one of them new\n\n", count, megabytes)
+	fmt.Printf("\n%d rounds, %d MB of data on volumes; seconds from the fault until all members are ready,"+
+		" one of them new\n\n", count, megabytes)
 	table("FAULT", all)
 	fmt.Printf("\nthe longest time between two acknowledged writes\n\n")
 	table("EVENT", []*harm{killed, handed})
