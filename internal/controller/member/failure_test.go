@@ -1,10 +1,14 @@
 package member
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -37,13 +41,32 @@ func etcd(state, last corev1.ContainerState, restarts int32) corev1.PodStatus {
 	}}}
 }
 
-func TestPodFailure(t *testing.T) {
-	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
-	nothing := corev1.ContainerState{}
-	lostData := `{"reason":"DataLost","message":"the volume is empty","volume":"v"}` + "\n"
-	crashed := `{"level":"info","ts":"1","msg":"starting"}
-{"level":"fatal","ts":"2","caller":"etcdmain/etcd.go:1","msg":"discovery failed","error":"member count is unequal"}
+const (
+	lostData = `{"reason":"DataLost","message":"the volume is empty","volume":"v"}` + "\n"
+	crashed  = `{"level":"info","ts":"1","msg":"starting"}
+{"level":"fatal","ts":"2","caller":"etcdmain/etcd.go:1","msg":"discovery failed","error":"something new"}
 `
+	corrupt = `{"level":"fatal","ts":"2","caller":"etcdmain/etcd.go:1","msg":"discovery failed","error":"walpb: crc mismatch"}`
+)
+
+var (
+	running = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	nothing = corev1.ContainerState{}
+	backOff = waiting("CrashLoopBackOff")
+)
+
+func TestPodFailure(t *testing.T) {
+	dataLost := func(times, restarts int32) *v1alpha2.MemberFailure {
+		return &v1alpha2.MemberFailure{
+			Reason: v1alpha2.FailureDataLost, Message: "the volume is empty", ExitCode: new(int32(42)), Times: times, RestartCount: restarts,
+		}
+	}
+	crashing := func(code int32, words string) *v1alpha2.MemberFailure {
+		return &v1alpha2.MemberFailure{
+			Reason: v1alpha2.FailureCrashing, ExitCode: &code, Times: 1, RestartCount: 2,
+			Message: fmt.Sprintf("etcd ends again and again with exit code %d: %s", code, words),
+		}
+	}
 	for _, tt := range []struct {
 		name   string
 		status corev1.PodStatus
@@ -51,24 +74,16 @@ func TestPodFailure(t *testing.T) {
 	}{
 		{"nothing said yet", corev1.PodStatus{}, nil},
 		{"running", etcd(running, nothing, 0), nil},
-		{"refused just now", etcd(ended(42, lostData), ended(1, ""), 1),
-			&v1alpha2.MemberFailure{Reason: v1alpha2.FailureDataLost, Message: "the volume is empty", ExitCode: new(int32(42))}},
-		{"refused before", etcd(waiting("CrashLoopBackOff"), ended(42, "etcd-launcher: waiting\n"+lostData), 1),
-			&v1alpha2.MemberFailure{Reason: v1alpha2.FailureDataLost, Message: "the volume is empty", ExitCode: new(int32(42))}},
-		{"refused before and trying again", etcd(running, ended(42, lostData), 3),
-			&v1alpha2.MemberFailure{Reason: v1alpha2.FailureDataLost, Message: "the volume is empty", ExitCode: new(int32(42))}},
+		{"refused just now", etcd(ended(42, lostData), ended(1, ""), 1), dataLost(1, 1)},
+		{"refused twice", etcd(ended(42, lostData), ended(42, lostData), 1), dataLost(2, 1)},
+		{"refused before", etcd(backOff, ended(42, "etcd-launcher: waiting\n"+lostData), 1), dataLost(1, 1)},
+		{"refused before and trying again", etcd(running, ended(42, lostData), 3), dataLost(1, 2)},
 		{"refused once and up since", etcd(running, ended(42, lostData), 9), nil},
 		{"the same code from etcd itself", etcd(ended(42, "killed"), nothing, 0), nil},
 		{"ended once", etcd(ended(1, crashed), nothing, 0), nil},
-		{"ended again and again", etcd(waiting("CrashLoopBackOff"), ended(1, crashed), 2), &v1alpha2.MemberFailure{
-			Reason: v1alpha2.FailureCrashing, ExitCode: new(int32(1)),
-			Message: "etcd ends again and again with exit code 1: discovery failed: member count is unequal",
-		}},
-		{"panics again and again", etcd(waiting("CrashLoopBackOff"), ended(2, "{}\npanic: tocommit is out of range\n"), 2),
-			&v1alpha2.MemberFailure{
-				Reason: v1alpha2.FailureCrashing, ExitCode: new(int32(2)),
-				Message: "etcd ends again and again with exit code 2: tocommit is out of range",
-			}},
+		{"ended again and again", etcd(backOff, ended(1, crashed), 2), crashing(1, "discovery failed: something new")},
+		{"panics again and again", etcd(backOff, ended(2, "{}\npanic: tocommit is out of range\n"), 2),
+			crashing(2, "tocommit is out of range")},
 		{"no image", etcd(waiting("ImagePullBackOff"), nothing, 0),
 			&v1alpha2.MemberFailure{Reason: v1alpha2.FailureImage, Message: "the image etcd:v3.6.16 cannot be pulled"}},
 		{"held", corev1.PodStatus{Conditions: []corev1.PodCondition{
@@ -81,13 +96,108 @@ func TestPodFailure(t *testing.T) {
 			{Name: "install-launcher", State: ended(0, ""), RestartCount: 3},
 		}}, nil},
 	} {
-		if diff := cmp.Diff(tt.want, podFailure(&corev1.Pod{Status: tt.status})); diff != "" {
+		var got *v1alpha2.MemberFailure
+		if f := podFailure(&corev1.Pod{Status: tt.status}); f != nil {
+			got = &f.MemberFailure
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 	stopping := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: new(metav1.Now())}, Status: etcd(ended(42, lostData), nothing, 1)}
 	if podFailure(stopping) != nil {
 		t.Error("a Pod that is being deleted has failed")
+	}
+}
+
+// TestEndsInARowAreCountedOnce plays what the kubelet shows one after the other.
+func TestEndsInARowAreCountedOnce(t *testing.T) {
+	bad, other := ended(1, corrupt), ended(1, crashed)
+	up := etcd(running, bad, 9)
+	type sight struct {
+		pod    corev1.PodStatus
+		reason string
+		times  int32
+	}
+	const none, log = "", v1alpha2.FailureCorruptLog
+	for _, tt := range []struct {
+		name   string
+		sights []sight
+	}{
+		{"each phase of each end", []sight{
+			{etcd(bad, nothing, 0), log, 1}, {etcd(running, bad, 1), log, 1}, {etcd(bad, bad, 1), log, 2},
+			{etcd(backOff, bad, 1), log, 2}, {etcd(running, bad, 2), log, 2}, {etcd(bad, bad, 2), log, 3}, {etcd(backOff, bad, 2), log, 3},
+		}},
+		{"two at once", []sight{{etcd(bad, bad, 1), log, 2}, {etcd(backOff, bad, 1), log, 2}}},
+		{"some were not seen", []sight{{etcd(backOff, bad, 1), log, 1}, {etcd(backOff, bad, 5), log, 2}, {etcd(bad, bad, 7), log, 4}}},
+		{"another end between", []sight{
+			{etcd(backOff, bad, 3), log, 1}, {etcd(backOff, other, 4), v1alpha2.FailureCrashing, 1}, {etcd(backOff, bad, 5), log, 1},
+		}},
+		{"another end between, seen late", []sight{{etcd(backOff, bad, 3), log, 1}, {etcd(bad, other, 5), log, 1}}},
+		{"started in between", []sight{{etcd(bad, bad, 1), log, 2}, {up, none, 0}, {etcd(bad, nothing, 9), log, 1}}},
+		{"back-off does not hide it", []sight{{etcd(bad, bad, 1), log, 2}, {etcd(waiting("ContainerCreating"), bad, 1), log, 2}}},
+	} {
+		w := newWorld(t, nil)
+		w.settle()
+		start, since := w.now, metav1.Time{}
+		for i, sight := range tt.sights {
+			w.now = start.Add(time.Duration(i+1) * time.Second)
+			edit(w, w.pod(), func(p *corev1.Pod) { p.Status = sight.pod })
+			w.settle()
+			f := w.member().Status.Failure
+			if f == nil {
+				f = &v1alpha2.MemberFailure{Since: &metav1.Time{}}
+			}
+			if f.Reason != sight.reason || f.Times != sight.times {
+				t.Errorf("%s: sight %d: got %s for the %d. time, want %s for the %d.", tt.name, i, f.Reason, f.Times, sight.reason, sight.times)
+			}
+			if i > 0 && sight.reason == tt.sights[i-1].reason && !f.Since.Equal(&since) {
+				t.Errorf("%s: sight %d: the same failure is seen since %s, not since %s", tt.name, i, f.Since, since)
+			}
+			if (i == 0 || sight.reason != tt.sights[i-1].reason) && sight.reason != none && !f.Since.Time.Equal(w.now) {
+				t.Errorf("%s: sight %d: the failure is new, and seen since %s", tt.name, i, f.Since)
+			}
+			since = *f.Since
+			w.wantWrites(nil)
+		}
+	}
+}
+
+func TestWhatAPodEndedWithOutlivesIt(t *testing.T) {
+	w := newWorld(t, nil)
+	w.settle()
+	edit(w, w.pod(), func(p *corev1.Pod) { p.Status = etcd(ended(1, corrupt), nothing, 0) })
+	w.settle()
+	since := w.member().Status.Failure.Since
+	w.now = w.now.Add(time.Minute)
+	w.vanish(w.pod())
+	w.settle()
+	if f := w.member().Status.Failure; f == nil || f.Times != 1 || !f.Since.Equal(since) {
+		t.Fatalf("a new Pod over the same data makes it %+v", f)
+	}
+	edit(w, w.pod(), func(p *corev1.Pod) { p.Status = etcd(ended(1, corrupt), nothing, 0) })
+	w.settle()
+	if f := w.member().Status.Failure; f == nil || f.Times != 2 || !f.Since.Equal(since) {
+		t.Fatalf("the second end makes it %+v", f)
+	}
+	edit(w, w.pod(), func(p *corev1.Pod) { p.Status = etcd(running, nothing, 9) })
+	w.settle()
+	if f := w.member().Status.Failure; f != nil {
+		t.Errorf("etcd has started, and yet there is %+v", f)
+	}
+}
+
+func TestADiskThatIsTooSmallForEtcdIsSaidSo(t *testing.T) {
+	full := endOf(t, "testdata/ends/disk-small-3.6.16.txt")
+	for size, want := range map[string]bool{"100Mi": true, "1Gi": false} {
+		w := newWorld(t, func(c *v1alpha2.EtcdCluster) { c.Spec.Storage.Size = apiresource.MustParse(size) })
+		w.settle()
+		edit(w, w.pod(), func(p *corev1.Pod) { p.Status = etcd(corev1.ContainerState{Terminated: full}, nothing, 0) })
+		w.settle()
+		said := w.member().Status.Failure.Message
+		if w.failure() != v1alpha2.FailureDiskFull || strings.Contains(said, "spec.storage.size is "+size+", and should be 192Mi") != want {
+			t.Errorf("%s: %s %q", size, w.failure(), said)
+		}
 	}
 }
 

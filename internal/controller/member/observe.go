@@ -20,6 +20,7 @@ type scene struct {
 	cluster *v1alpha2.EtcdCluster // the one that owns the member, not one that took its name
 	pod     *corev1.Pod
 	claim   *corev1.PersistentVolumeClaim
+	outlook outlook
 }
 
 // look reads a scene. It returns an error that IsNotFound if the member is gone.

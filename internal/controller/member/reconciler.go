@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,8 +25,10 @@ type Reconciler struct {
 
 	OperatorImage  string // holds the launcher as /etcd-launcher
 	EtcdRepository string // image of etcd without its tag
+	WatchNodes     bool   // Nodes may be watched; else they are read one at a time, if that is allowed
 
 	stillborn stillborn
+	blind     sync.Once // has said that Nodes cannot be read
 }
 
 // +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdclusters,verbs=get;list;watch
@@ -33,13 +36,15 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdmembers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdmembers/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods;persistentvolumeclaims,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=persistentvolumes,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile observes, decides, takes at most one step, and reports when there is none to take. Nothing is done and no failure
 // is reported on the word of the cache alone: it may be behind, and it does not show what lacks the operator's labels.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	seen, next, err := r.decide(ctx, r.Client, req)
-	if err == nil && (next.Step != plan.Rest || next.Failure != "") {
+	if err == nil && (next.Step != plan.Rest || next.Failure != "" || seen.outlook.troubled()) {
 		seen, next, err = r.decide(ctx, r.Live, req)
 	}
 	if apierrors.IsNotFound(err) {
@@ -62,6 +67,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 func (r *Reconciler) decide(ctx context.Context, from client.Reader, req reconcile.Request) (*scene, plan.Realization, error) {
 	s, err := look(ctx, from, req.NamespacedName)
 	if err != nil {
+		return nil, plan.Realization{}, fmt.Errorf("observe: %w", err)
+	}
+	if err := r.lookAround(ctx, from, s); err != nil {
 		return nil, plan.Realization{}, fmt.Errorf("observe: %w", err)
 	}
 	neverStarted := s.grantUsed() && r.stillborn.knows(req.NamespacedName, s.member.Status.Grant.PodUID)

@@ -21,8 +21,9 @@ func (r *Reconciler) publish(ctx context.Context, s *scene, next plan.Realizatio
 		return nil
 	}
 	changed := s.member.DeepCopy()
-	s.report(&changed.Status, next)
 	now := metav1.NewTime(r.Now())
+	changed.Status.Failure = s.account(s.failure(next), now)
+	s.report(&changed.Status)
 	for _, c := range s.conditions(&changed.Status, next, acted) {
 		c.ObservedGeneration = changed.Generation
 		c.LastTransitionTime = now
@@ -34,17 +35,16 @@ func (r *Reconciler) publish(ctx context.Context, s *scene, next plan.Realizatio
 	if err := r.patchStatus(ctx, s.member, changed); err != nil {
 		return err
 	}
-	if now, before := changed.Status.Failure, s.member.Status.Failure; now != nil && (before == nil || before.Reason != now.Reason) {
-		r.Recorder.Eventf(s.member, nil, corev1.EventTypeWarning, now.Reason, "Observe", "%s", now.Message)
+	if found, before := changed.Status.Failure, s.member.Status.Failure; found != nil && (before == nil || before.Reason != found.Reason) {
+		r.Recorder.Eventf(s.member, nil, corev1.EventTypeWarning, found.Reason, "Observe", "%s", found.Message)
 	}
 	return nil
 }
 
 // report fills in the facts; what the cluster's controller writes is left alone.
-func (s *scene) report(st *v1alpha2.EtcdMemberStatus, next plan.Realization) {
+func (s *scene) report(st *v1alpha2.EtcdMemberStatus) {
 	st.ObservedGeneration = s.member.Generation
 	st.Selector = resource.MemberSelector(s.member)
-	st.Failure = s.failure(next)
 	st.PVCName, st.VolumeUID = "", string(s.volumeUID())
 	if s.ownsClaim() && !s.inMemory() {
 		st.PVCName = s.claim.Name
@@ -53,13 +53,6 @@ func (s *scene) report(st *v1alpha2.EtcdMemberStatus, next plan.Realization) {
 	if s.ownsPod() {
 		st.PodName, st.PodUID, st.Version, st.Replicas = s.pod.Name, string(s.pod.UID), runningVersion(s.pod), 1
 	}
-}
-
-func (s *scene) failure(next plan.Realization) *v1alpha2.MemberFailure {
-	if next.Failure != "" {
-		return &v1alpha2.MemberFailure{Reason: next.Failure, Message: next.Message}
-	}
-	return podFailure(s.pod)
 }
 
 // runningVersion is the version in the tag of the image.

@@ -34,6 +34,7 @@ type world struct {
 	r      *Reconciler
 	key    types.NamespacedName
 	events chan string
+	now    time.Time
 
 	writes []string           // what was written, in order
 	fault  func(n int) fault  // what becomes of the n-th write, from 0
@@ -69,7 +70,10 @@ func newWorld(t *testing.T, change func(*v1alpha2.EtcdCluster)) *world {
 	}
 	m := resource.Member(c, resource.MemberIntent{Ordinal: 1, Founder: true, InitialCluster: "db-a=http://db-a:2380"})
 	m.UID = "member-uid"
-	w := &world{t: t, key: client.ObjectKeyFromObject(m), events: make(chan string, 100), served: map[types.UID]bool{}}
+	w := &world{
+		t: t, key: client.ObjectKeyFromObject(m), events: make(chan string, 100), now: time.Unix(1_700_000_000, 0),
+		served: map[types.UID]bool{},
+	}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(c, m).WithStatusSubresource(m, c, &corev1.Pod{}).
 		WithTypeConverters(managedfields.NewDeducedTypeConverter()).
 		WithInterceptorFuncs(w.interceptors()).Build()
@@ -81,7 +85,7 @@ func newWorld(t *testing.T, change func(*v1alpha2.EtcdCluster)) *world {
 func (w *world) restart() {
 	w.r = &Reconciler{
 		Client: w.api, Live: w.api, Recorder: &events.FakeRecorder{Events: w.events},
-		Now:           func() time.Time { return time.Unix(1_700_000_000, 0) },
+		Now:           func() time.Time { return w.now },
 		OperatorImage: "operator:dev", EtcdRepository: "registry.example/etcd",
 	}
 }
