@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -73,6 +74,7 @@ func build(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
+		Client:                        clientOptions(o),
 		Cache:                         cacheOptions(o.WatchNamespaces, selector),
 		Metrics:                       metricsOptions(o.MetricsAddress),
 		HealthProbeBindAddress:        o.ProbeAddress,
@@ -120,6 +122,7 @@ func cacheOptions(namespaces []string, selector labels.Selector) cache.Options {
 			&corev1.PersistentVolumeClaim{}: {Label: selector},
 			&corev1.Service{}:               {Label: selector},
 			&policyv1.PodDisruptionBudget{}: {Label: selector},
+			&corev1.Node{}:                  {Transform: slimNode},
 		},
 	}
 	for _, ns := range namespaces {
@@ -129,6 +132,36 @@ func cacheOptions(namespaces []string, selector labels.Selector) cache.Options {
 		o.DefaultNamespaces[ns] = cache.Config{}
 	}
 	return o
+}
+
+// mayWatchNodes: in an installation for some namespaces nothing says that Nodes can be listed, and a cache of what is
+// forbidden never fills.
+func mayWatchNodes(o Options) bool { return len(o.WatchNamespaces) == 0 }
+
+// clientOptions let Nodes be read one at a time where they are not watched.
+func clientOptions(o Options) client.Options {
+	if mayWatchNodes(o) {
+		return client.Options{}
+	}
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Node{}}}}
+}
+
+// slimNode keeps of a Node what tells whether it is up, and which volumes it can reach.
+func slimNode(in any) (any, error) {
+	node, ok := in.(*corev1.Node)
+	if !ok {
+		return in, nil
+	}
+	slim := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
+		Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
+	}}
+	slim.Spec.Taints = node.Spec.Taints
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			slim.Status.Conditions = append(slim.Status.Conditions, corev1.NodeCondition{Type: c.Type, Status: c.Status})
+		}
+	}
+	return slim, nil
 }
 
 func metricsOptions(address string) metricsserver.Options {
@@ -173,6 +206,7 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Now:            now.Now,
 		OperatorImage:  o.OperatorImage,
 		EtcdRepository: o.EtcdImageRepository,
+		WatchNodes:     mayWatchNodes(o),
 	}
 	return errors.Join(clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
 		comparisons.SetupWithManager(mgr, o.Workers))

@@ -7,9 +7,11 @@ type Part struct {
 	Memory    bool // the volume is the Pod's memory: it comes and goes with the Pod
 	Founder   bool // it forms the cluster: from its first start on others count on its vote
 	Recorded  bool // its incarnation is recorded: it may vote
+	Adopted   bool // its EtcdMember was created again for a volume that was there: the data must be on it
 	Admitted  bool // its initial cluster is frozen: its Pod may start
 	Dormant   bool // it is parked
 	Confirmed bool // etcd has let it go for good
+	KeepAside bool // its volume is kept aside when it goes
 
 	GrantUsed    bool // a Pod may have started on the empty volume
 	NeverStarted bool // the Pod that the grant was used for is known to have been deleted before it was scheduled
@@ -26,8 +28,10 @@ type PartVolume struct {
 	Going  bool // it is being deleted
 	Fresh  bool // it was made for this very EtcdMember, not for an earlier one of the same name
 	Known  bool // it is the volume that the grant was used for, or that is on record
+	Lost   bool // what was behind the claim is gone
+	Aside  bool // it was taken out of use: it is neither used nor touched any more
 
-	Labelled bool // it has the labels that it should have
+	Labelled bool // it has the labels that it should have, and says whose vote it holds
 }
 
 // PartPod is the Pod of a member; the zero value is one that does not exist.
@@ -35,6 +39,7 @@ type PartPod struct {
 	Name     string
 	Exists   bool
 	Ours     bool // the EtcdMember owns it
+	Left     bool // an earlier EtcdMember of the same name owned it
 	Going    bool // it is being deleted
 	Ended    bool // it has failed or succeeded: none of its containers will run again
 	Held     bool // it waits behind the gate, and has never been scheduled
@@ -42,6 +47,8 @@ type PartPod struct {
 	Charged  bool // the used grant names it
 	OnVolume bool // it was made for the volume that is there
 	Labelled bool // it has the labels that it should have
+	NodeDead bool // its node is gone, or was said to be shut down: nothing can be running there
+	NodeDown bool // nobody hears of its node, and it may be running
 }
 
 // PartStep is one write for one member.
@@ -59,12 +66,15 @@ const (
 	LabelPod         PartStep = "LabelPod"
 	LabelVolume      PartStep = "LabelVolume"
 	DeletePod        PartStep = "DeletePod"
+	ForceDeletePod   PartStep = "ForceDeletePod" // without a word from its node
+	SetVolumeAside   PartStep = "SetVolumeAside"
 	DeleteVolume     PartStep = "DeleteVolume"
 )
 
 // Failures that the facts of one member show by themselves.
 const (
 	VolumeMissing = "VolumeMissing"
+	VolumeLost    = "VolumeLost"
 	MemoryLost    = "MemoryLost"
 	NameTaken     = "NameTaken"
 )
@@ -85,16 +95,15 @@ func Realize(p Part) Realization {
 	switch {
 	case !p.Wanted, p.Disabled:
 		return Realization{}
+	case p.Pod.mine() && p.Pod.NodeDead:
+		return Realization{Step: ForceDeletePod, Message: "the Pod's node is gone, or shut down"}
 	case p.Confirmed:
 		return dismantle(p)
-	case p.Pod.Exists && !p.Pod.Ours:
-		return Realization{Failure: NameTaken, Message: "the Pod " + p.Pod.Name + " belongs to somebody else: delete or rename it"}
-	case p.Volume.Exists && !p.Volume.Ours:
-		return Realization{
-			Failure: NameTaken,
-			Message: "the PersistentVolumeClaim " + p.Volume.Name + " belongs to somebody else: delete or rename it",
-		}
-	case p.Volume.Exists && !p.Volume.Labelled:
+	case p.Pod.Left:
+		return Realization{Message: "waiting for the Pod to go that an earlier EtcdMember of this name had"}
+	case p.taken() != "":
+		return Realization{Failure: NameTaken, Message: p.taken() + " belongs to somebody else: delete or rename it"}
+	case p.Volume.unlabelled():
 		return Realization{Step: LabelVolume, Message: "the PersistentVolumeClaim's labels differ"}
 	case p.Dormant:
 		return park(p)
@@ -105,17 +114,34 @@ func Realize(p Part) Realization {
 	}
 }
 
-// dismantle takes the Pod first: a volume must not go while somebody writes to it.
+// taken is the object of a needed name that somebody else has, empty if nobody does.
+func (p Part) taken() string {
+	switch {
+	case p.Pod.Exists && !p.Pod.Ours:
+		return "the Pod " + p.Pod.Name
+	case p.Volume.Exists && !p.Volume.Ours:
+		return "the PersistentVolumeClaim " + p.Volume.Name
+	default:
+		return ""
+	}
+}
+
+// dismantle takes the Pod first: a volume must not go while somebody writes to it. The Pod of a node that nobody hears of
+// may be running on, and it does no harm any more: etcd does not listen to it, and nobody else uses its name or its volume.
 func dismantle(p Part) Realization {
 	switch {
-	case p.Pod.Exists && p.Pod.Ours && p.Pod.Going:
+	case p.Pod.mine() && p.Pod.NodeDown:
+		return Realization{Step: ForceDeletePod, Message: "etcd has let the member go, and its node is down"}
+	case p.Pod.Left, p.Pod.mine() && p.Pod.Going:
 		return Realization{Message: "waiting for the Pod to stop"}
-	case p.Pod.Exists && p.Pod.Ours:
+	case p.Pod.mine():
 		return Realization{Step: DeletePod, Message: "etcd has let the member go"}
-	case p.Volume.Exists && p.Volume.Ours && !p.Volume.Going:
-		return Realization{Step: DeleteVolume, Message: "etcd has let the member go"}
-	default:
+	case !p.Volume.Exists, !p.Volume.Ours, p.Volume.Going, p.Volume.Aside:
 		return Realization{}
+	case p.KeepAside:
+		return Realization{Step: SetVolumeAside, Message: "etcd has let the member go, and its volume is kept for a while"}
+	default:
+		return Realization{Step: DeleteVolume, Message: "etcd has let the member go"}
 	}
 }
 
@@ -203,32 +229,50 @@ func provide(p Part) Realization {
 // mayStartEmpty says whether the member's data may be absent. A volume that an earlier EtcdMember of this name had is never
 // taken for empty.
 func (p Part) mayStartEmpty() bool {
-	return !p.GrantUsed && !p.Recorded && (p.Memory || p.Volume.Exists && p.Volume.Fresh)
+	return !p.GrantUsed && !p.Recorded && !p.Adopted && (p.Memory || p.Volume.Exists && p.Volume.Fresh)
 }
 
 // mayReopen says whether a used grant may be given again now that its Pod is gone. A founder counts from its first start, so
 // there must not have been one. A learner's word counts for nothing until it is recorded; but its volume must be the same, for
 // etcd does not take it back empty.
 func (p Part) mayReopen() bool {
-	unheard := !p.Founder && !p.Memory && p.Volume.Exists && p.Volume.Known && !p.Volume.Going
+	unheard := !p.Founder && !p.Memory && p.Volume.Exists && p.Volume.Known && !p.Volume.Going && !p.Volume.useless()
 	return p.GrantUsed && !p.Recorded && (p.NeverStarted || unheard)
+}
+
+func (p PartPod) mine() bool { return p.Exists && p.Ours }
+
+// unlabelled volumes are put right, but for those that nobody touches any more.
+func (v PartVolume) unlabelled() bool { return v.Exists && !v.Aside && !v.Labelled }
+
+// useless says whether a volume that is there cannot be started on, be it for the first time.
+func (v PartVolume) useless() bool { return v.Exists && (v.Aside || v.Lost) }
+
+// replaced says whether the volume is not the one that the member has started on.
+func (p Part) replaced() bool {
+	return p.Volume.Exists && !p.Volume.Known && (p.GrantUsed || p.Recorded)
 }
 
 // volumeLost says whether the volume that holds the member's vote is gone, or as good as gone.
 func (p Part) volumeLost() bool {
-	gone := !p.Volume.Exists || !p.Volume.Known || p.Volume.Going && !p.Pod.Exists
-	return !p.Memory && (p.GrantUsed || p.Recorded) && gone
+	gone := !p.Volume.Exists || p.Volume.Going && !p.Pod.Exists
+	return !p.Memory && (p.Volume.useless() || p.replaced() || (p.GrantUsed || p.Recorded || p.Adopted) && gone)
 }
 
 func (p Part) missing() Realization {
-	what := "is gone"
+	claim := "the PersistentVolumeClaim " + p.Volume.Name
 	switch {
-	case p.Volume.Exists && p.Volume.Going:
-		what = "is being deleted"
-	case p.Volume.Exists:
-		what = "was replaced by another one"
+	case p.Volume.Aside:
+		return Realization{Failure: VolumeMissing, Message: claim + " was set aside"}
+	case p.replaced() && !p.Volume.Going:
+		return Realization{Failure: VolumeMissing, Message: claim + " was replaced by another one"}
+	case p.Volume.Lost:
+		return Realization{Failure: VolumeLost, Message: "what was behind " + claim + " is gone"}
+	case p.Volume.Going:
+		return Realization{Failure: VolumeMissing, Message: claim + " is being deleted"}
+	default:
+		return Realization{Failure: VolumeMissing, Message: claim + " is gone"}
 	}
-	return Realization{Failure: VolumeMissing, Message: "the PersistentVolumeClaim " + p.Volume.Name + " " + what}
 }
 
 func memoryLost() Realization {

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +41,12 @@ func Member(c *v1alpha2.EtcdCluster, in MemberIntent) *v1alpha2.EtcdMember {
 		field.take(&m.Spec, &c.Spec)
 	}
 	return m
+}
+
+// IsAdopted says whether m was created again for the volume of a member that was there before. Who joins knows at least one
+// other member.
+func IsAdopted(m *v1alpha2.EtcdMember) bool {
+	return !m.Spec.Bootstrap && m.Spec.InitialCluster != "" && !strings.Contains(m.Spec.InitialCluster, ",")
 }
 
 // Outdated lists the fields in which m differs from what its cluster's spec asks for, in the order of the API; none if it

@@ -31,10 +31,12 @@ func (r *Reconciler) act(ctx context.Context, s *scene, next plan.Realization) e
 		})
 	case plan.ReopenGrant:
 		return r.recordGrant(ctx, m, v1alpha2.StartGrant{State: v1alpha2.GrantOpen})
-	case plan.ReleasePod, plan.LabelPod, plan.LabelVolume:
+	case plan.ReleasePod, plan.LabelPod, plan.LabelVolume, plan.SetVolumeAside:
 		return r.change(ctx, s, next.Step)
 	case plan.DeletePod:
 		return r.delete(ctx, m, s.pod, next)
+	case plan.ForceDeletePod:
+		return r.delete(ctx, m, s.pod, next, client.GracePeriodSeconds(0))
 	case plan.DeleteVolume:
 		return r.delete(ctx, m, s.claim, next)
 	default:
@@ -50,9 +52,10 @@ func (r *Reconciler) change(ctx context.Context, s *scene, step plan.PartStep) e
 	case plan.LabelPod:
 		wanted := resource.Pod(s.member, resource.PodIntent{})
 		return r.patch(ctx, s.pod, func(o client.Object) { resource.Relabel(wanted, o) })
+	case plan.SetVolumeAside:
+		return r.patch(ctx, s.claim, func(o client.Object) { resource.SetAside(o, s.member.Spec.Removal.Reason, r.Now()) })
 	default:
-		wanted := resource.Claim(s.member)
-		return r.patch(ctx, s.claim, func(o client.Object) { resource.Relabel(wanted, o) })
+		return r.patch(ctx, s.claim, func(o client.Object) { resource.MarkClaim(s.member, o.(*corev1.PersistentVolumeClaim)) })
 	}
 }
 
@@ -75,10 +78,12 @@ func (r *Reconciler) create(ctx context.Context, m *v1alpha2.EtcdMember, o clien
 }
 
 // delete deletes the very object that was seen, unless it has changed since.
-func (r *Reconciler) delete(ctx context.Context, m *v1alpha2.EtcdMember, o client.Object, why plan.Realization) error {
+func (r *Reconciler) delete(
+	ctx context.Context, m *v1alpha2.EtcdMember, o client.Object, why plan.Realization, how ...client.DeleteOption,
+) error {
 	uid, version := o.GetUID(), o.GetResourceVersion()
-	seen := client.Preconditions{UID: &uid, ResourceVersion: &version}
-	if err := r.Client.Delete(ctx, o, seen); client.IgnoreNotFound(err) != nil {
+	how = append(how, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	if err := r.Client.Delete(ctx, o, how...); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s: %w", kind(o), o.GetName(), err)
 	}
 	r.tell(m, o, "Deleted", why)

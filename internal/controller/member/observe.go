@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -58,7 +59,7 @@ func look(ctx context.Context, from client.Reader, key types.NamespacedName) (*s
 // part is what the planner knows of a scene. neverStarted says that the Pod that used the grant went unscheduled.
 func (s *scene) part(neverStarted bool) plan.Part {
 	m := s.member
-	p := plan.Part{
+	return plan.Part{
 		Wanted:       s.cluster != nil && s.cluster.DeletionTimestamp.IsZero() && m.DeletionTimestamp.IsZero(),
 		Disabled:     s.cluster != nil && s.cluster.Annotations[v1alpha2.AnnotationReconcile] == v1alpha2.ReconcileDisabled,
 		Memory:       s.inMemory(),
@@ -66,31 +67,51 @@ func (s *scene) part(neverStarted bool) plan.Part {
 		Recorded:     m.Status.Incarnation != nil,
 		Admitted:     m.Spec.InitialCluster != "",
 		Dormant:      m.Spec.Dormant,
+		Adopted:      resource.IsAdopted(m),
 		Confirmed:    m.Spec.Removal != nil && m.Spec.Removal.Confirmed,
+		KeepAside:    m.Spec.Removal != nil && m.Spec.Removal.KeepVolume,
 		GrantUsed:    s.grantUsed(),
 		NeverStarted: neverStarted,
-		Volume:       plan.PartVolume{Name: resource.ClaimName(m.Name)},
-		Pod:          plan.PartPod{Name: m.Name},
+		Volume:       s.partVolume(),
+		Pod:          s.partPod(),
 	}
-	if c := s.claim; c != nil && !p.Memory {
-		p.Volume.Exists = true
-		p.Volume.Ours = s.ownsClaim()
-		p.Volume.Going = !c.DeletionTimestamp.IsZero()
-		p.Volume.Fresh = c.Annotations[v1alpha2.AnnotationMemberUID] == string(m.UID)
-		p.Volume.Known = string(c.UID) == s.knownVolume()
-		p.Volume.Labelled = resource.Labelled(resource.Claim(m), c)
+}
+
+func (s *scene) partVolume() plan.PartVolume {
+	m, c := s.member, s.claim
+	p := plan.PartVolume{Name: resource.ClaimName(m.Name)}
+	if c == nil || s.inMemory() {
+		return p
 	}
-	if pod := s.pod; pod != nil {
-		p.Pod.Exists = true
-		p.Pod.Ours = s.ownsPod()
-		p.Pod.Going = !pod.DeletionTimestamp.IsZero()
-		p.Pod.Ended = pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
-		p.Pod.Held = resource.Held(pod)
-		p.Pod.Granted = resource.HoldsGrant(pod)
-		p.Pod.Charged = p.GrantUsed && m.Status.Grant.PodUID == string(pod.UID)
-		p.Pod.OnVolume = p.Memory || s.claim != nil && resource.StartsOn(pod, s.claim.UID)
-		p.Pod.Labelled = resource.Labelled(resource.Pod(m, resource.PodIntent{}), pod)
+	p.Exists = true
+	p.Ours = s.ownsClaim()
+	p.Going = !c.DeletionTimestamp.IsZero()
+	p.Fresh = c.Annotations[v1alpha2.AnnotationMemberUID] == string(m.UID)
+	p.Known = string(c.UID) == s.knownVolume()
+	p.Lost = c.Status.Phase == corev1.ClaimLost
+	p.Aside = resource.IsAside(c)
+	p.Labelled = resource.IsMarked(m, c)
+	return p
+}
+
+func (s *scene) partPod() plan.PartPod {
+	m, pod := s.member, s.pod
+	p := plan.PartPod{Name: m.Name}
+	if pod == nil {
+		return p
 	}
+	p.Exists = true
+	p.Ours = s.ownsPod()
+	p.Left = !p.Ours && s.leftPod()
+	p.NodeDead = s.outlook.dead()
+	p.NodeDown = s.outlook.state == nodeDown
+	p.Going = !pod.DeletionTimestamp.IsZero()
+	p.Ended = pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+	p.Held = resource.Held(pod)
+	p.Granted = resource.HoldsGrant(pod)
+	p.Charged = s.grantUsed() && m.Status.Grant.PodUID == string(pod.UID)
+	p.OnVolume = s.inMemory() || s.claim != nil && resource.StartsOn(pod, s.claim.UID)
+	p.Labelled = resource.Labelled(resource.Pod(m, resource.PodIntent{}), pod)
 	return p
 }
 
@@ -126,6 +147,15 @@ func (s *scene) volumeUID() types.UID {
 }
 
 func (s *scene) ownsPod() bool { return s.pod != nil && resource.ControlledBy(s.pod, s.member.UID) }
+
+// leftPod says whether an earlier EtcdMember of this name had the Pod; the garbage collector deletes it.
+func (s *scene) leftPod() bool {
+	if s.pod == nil {
+		return false
+	}
+	owner := metav1.GetControllerOf(s.pod)
+	return owner != nil && owner.Kind == "EtcdMember" && owner.Name == s.member.Name && owner.UID != s.member.UID
+}
 
 func (s *scene) ownsClaim() bool {
 	return s.claim != nil && resource.ControlledBy(s.claim, resource.ClusterUID(s.member))

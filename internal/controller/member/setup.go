@@ -2,7 +2,9 @@ package member
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,19 +23,21 @@ import (
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
-// SetupWithManager watches EtcdMembers, their Pods and volumes, and the annotation that switches their cluster off. workers
+// SetupWithManager watches EtcdMembers, their Pods, volumes and nodes, and the annotation that switches their cluster off. workers
 // members are looked at side by side.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
-	err := ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("member").
 		For(&v1alpha2.EtcdMember{}).
 		Watches(&corev1.Pod{}, r.podHandler()).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(memberOf)).
 		Watches(&v1alpha2.EtcdCluster{}, handler.EnqueueRequestsFromMapFunc(r.membersOf),
 			builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(r)
-	if err != nil {
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
+	if r.WatchNodes {
+		b = b.Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.membersAt), builder.WithPredicates(nodeChanged()))
+	}
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up member controller: %w", err)
 	}
 	return nil
@@ -60,6 +64,40 @@ func (r *Reconciler) membersOf(ctx context.Context, cluster client.Object) []rec
 		requests[i].NamespacedName = client.ObjectKeyFromObject(&members.Items[i])
 	}
 	return requests
+}
+
+// membersAt are those whose Pod is on a node, and those that wait for one.
+func (r *Reconciler) membersAt(ctx context.Context, node client.Object) []reconcile.Request {
+	var pods corev1.PodList
+	var members v1alpha2.EtcdMemberList
+	asIs := client.UnsafeDisableDeepCopy // nothing of it is changed here
+	if errors.Join(r.Client.List(ctx, &pods, asIs), r.Client.List(ctx, &members, asIs)) != nil {
+		return nil // the cache is not there yet: it will show every member anyway
+	}
+	var requests []reconcile.Request
+	for i := range pods.Items {
+		if pods.Items[i].Spec.NodeName == node.GetName() {
+			requests = append(requests, memberOf(ctx, &pods.Items[i])...)
+		}
+	}
+	for i := range members.Items {
+		if f := members.Items[i].Status.Failure; f != nil && slices.Contains(ofNodes, f.Reason) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&members.Items[i])})
+		}
+	}
+	return requests
+}
+
+// ofNodes are the failures that another node, or the same one again, may end.
+var ofNodes = []string{v1alpha2.FailureNodeLost, v1alpha2.FailureNodeDown, v1alpha2.FailureUnschedulable}
+
+// nodeChanged lets through what changes the state of a node: its heartbeats are many.
+func nodeChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.Node)
+		after, also := e.ObjectNew.(*corev1.Node)
+		return !ok || !also || stateOf(before) != stateOf(after)
+	}}
 }
 
 // podHandler notes Pods that go unscheduled before it wakes their members.

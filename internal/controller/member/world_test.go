@@ -97,7 +97,12 @@ func (w *world) interceptors() interceptor.Funcs {
 			return w.write("create "+o.GetName(), func() error { return c.Create(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return w.write("delete "+o.GetName(), func() error { return c.Delete(ctx, o, opts...) })
+			var options client.DeleteOptions
+			what := "delete "
+			if options.ApplyOptions(opts); options.GracePeriodSeconds != nil && *options.GracePeriodSeconds == 0 {
+				what = "force "
+			}
+			return w.write(what+o.GetName(), func() error { return c.Delete(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return w.write("patch "+o.GetName(), func() error { return c.Patch(ctx, o, p, opts...) })
@@ -169,7 +174,11 @@ func (w *world) settle() []string {
 
 func (w *world) get(o client.Object, name string) bool {
 	w.t.Helper()
-	err := w.api.Get(w.t.Context(), types.NamespacedName{Namespace: w.key.Namespace, Name: name}, o)
+	key := types.NamespacedName{Namespace: w.key.Namespace, Name: name}
+	if _, isNode := o.(*corev1.Node); isNode {
+		key.Namespace = ""
+	}
+	err := w.api.Get(w.t.Context(), key, o)
 	if client.IgnoreNotFound(err) != nil {
 		w.t.Fatal(err)
 	}
