@@ -96,6 +96,16 @@ robustness-ci: $(TESTBED) ## The selection of faults for CI
 	$(TESTBED) build kube etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
 	$(ROBUSTNESS) -v -args -ci -worlds=6
 
+.PHONY: robustness-bugs
+robustness-bugs: $(TESTBED) ## Put bugs into the operator, one at a time, and see the tests catch each
+	$(TESTBED) build kube etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
+	go test -tags $(TAGS),bugs -count=1 -timeout 3h -v -run TestEverySeededBugIsCaught ./test/robustness/bugs/ $(ARGS) \
+		-args -results=$(CURDIR)/test/robustness/results/bugs.json
+
+.PHONY: robustness-report
+robustness-report: ## Write docs/reference/robustness.md from the results that are kept
+	go test -count=1 ./test/robustness/report/ -rewrite
+
 .PHONY: test-race
 test-race: ## Run the unit tests and the simulation under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(TEST) -race $(UNIT_PACKAGES) ./test/simulation/...

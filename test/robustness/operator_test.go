@@ -19,11 +19,15 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cozystack/etcd-operator/internal/controller/cluster"
+	"github.com/cozystack/etcd-operator/internal/controller/consistency"
 	"github.com/cozystack/etcd-operator/internal/controller/member"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/metrics"
 	"github.com/cozystack/etcd-operator/internal/observe"
 )
+
+// comparing is how often the operator compares the members' data; the default is longer.
+const comparing = 20 * time.Second
 
 // operator is one process of the operator, as far as its world can tell.
 type operator struct {
@@ -52,20 +56,21 @@ func (w *world) startOperator() (*operator, error) {
 	}
 	now := clock.RealClock{}
 	recorder := mgr.GetEventRecorder("etcd-operator")
-	clusters := &cluster.Reconciler{
-		Client: mgr.GetClient(),
-		Observer: &observe.Observer{
-			Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), ClientURL: observe.ClientURL, Now: now.Now,
-			Dialer: etcd.NewPool(dialer{mischief: o.mischief}, now, 2*time.Minute),
-			Peers:  peers{o.mischief, etcd.NewMetrics(nil)},
-		},
-		Recorder: recorder, Meter: metrics.New(prometheus.NewRegistry()), Now: now.Now,
+	meter := metrics.New(prometheus.NewRegistry())
+	observer := &observe.Observer{
+		Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), ClientURL: observe.ClientURL, Now: now.Now,
+		Dialer: etcd.NewPool(dialer{mischief: o.mischief}, now, 2*time.Minute),
+		Peers:  peers{o.mischief, etcd.NewMetrics(nil)},
+	}
+	clusters := &cluster.Reconciler{Client: mgr.GetClient(), Observer: observer, Recorder: recorder, Meter: meter, Now: now.Now}
+	comparisons := &consistency.Reconciler{
+		Client: mgr.GetClient(), Observer: observer, Recorder: recorder, Meter: meter, Now: now.Now, Period: comparing,
 	}
 	members := &member.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: now.Now,
 		OperatorImage: "operator", EtcdRepository: "etcd",
 	}
-	if err := errors.Join(clusters.SetupWithManager(mgr, 4), members.SetupWithManager(mgr, 4)); err != nil {
+	if err := errors.Join(clusters.SetupWithManager(mgr, 4), members.SetupWithManager(mgr, 4), comparisons.SetupWithManager(mgr, 4)); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(w.ctx)

@@ -171,7 +171,8 @@ func (w *world) examine(s *scene, r *result) error {
 	defer c.Close()
 	err = errors.Join(err, w.load.verify(ctx, c), w.load.faults(), w.observer.verdict())
 	history := w.load.regs.begin(ctx)
-	r.Operations, r.Acked = len(history), w.load.journal.Acks()
+	acked := w.load.journal.Acks()
+	r.Operations, r.Acked, w.load.counted = len(history), acked-w.load.counted, acked
 	verdict := linear(history)
 	r.Linear = string(verdict)
 	if verdict == porcupine.Illegal {

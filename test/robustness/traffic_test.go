@@ -37,6 +37,8 @@ type load struct {
 	errs  []error
 	last  time.Time // of the last acknowledgement
 	worst time.Duration
+
+	counted int // acknowledgements that are in results
 }
 
 // gap is the longest time without an acknowledgement since it was asked for last.

@@ -4,8 +4,11 @@ package bugs
 
 // What catches a bug: the exhaustive and the scripted tests of the decisions, the simulation of the whole loop, or real processes.
 var (
-	decisions  = []string{"./internal/plan/"}
-	simulation = []string{"./test/simulation/"}
+	unsafeSteps = []string{"./internal/plan/", "-run=TestNoStepIsUnsafe"}
+	admissible  = []string{"./internal/plan/", "-run=TestWhatIsAdmissibleIsSafe"}
+	converging  = []string{"./internal/plan/", "-run=TestEveryClusterComesToRest"}
+	scripted    = []string{"./internal/plan/", "-run=TestScenarios"}
+	simulation  = []string{"./test/simulation/"}
 )
 
 // processes runs faults of one kind on real etcd processes.
@@ -26,7 +29,7 @@ var bugs = []bug{
 		name:   "promote-unrecorded",
 		breaks: "A learner is promoted before its member ID and volume are recorded: it could vote from another volume later.",
 		edits:  []edit{{planner + "admissibility.go", `return "its member ID and volume are not recorded yet"`, `return ""`}},
-		suite:  decisions, by: "internal/plan: decisions over all clusters",
+		suite:  unsafeSteps, by: "internal/plan: decisions over all clusters",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
@@ -34,21 +37,21 @@ var bugs = []bug{
 		breaks: "A voter is removed although the healthy ones of the rest are no majority.",
 		edits: []edit{{planner + "admissibility.go",
 			`return fmt.Sprintf("without it %d of %d voters would be healthy, %d must agree", healthy, n, quorum.Size(n))`, `return ""`}},
-		suite: decisions, by: "internal/plan: decisions over all clusters",
+		suite: unsafeSteps, by: "internal/plan: decisions over all clusters",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
 		name:   "confirm-unseen",
 		breaks: "A removal is taken for done although etcd's list was not read: Pod and volume of a voter go.",
 		edits:  []edit{{planner + "leave.go", `case m.Leaving && !m.Confirmed && c.Listed && m.Role == Unlisted:`, `case m.Leaving && !m.Confirmed:`}},
-		suite:  decisions, by: "internal/plan: decisions over all clusters",
+		suite:  unsafeSteps, by: "internal/plan: decisions over all clusters",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
 		name:   "leader-last-word",
 		breaks: "A leader is removed without handing over first: writes stop for an election.",
 		edits:  []edit{{planner + "leave.go", `if to, ok := successor(c, m); ok && m.Leader {`, `if to, ok := successor(c, m); ok && m.Leader && false {`}},
-		suite:  decisions, by: "internal/plan: scenarios of the decisions",
+		suite:  scripted, by: "internal/plan: scenarios of the decisions",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
@@ -58,7 +61,7 @@ var bugs = []bug{
 			{planner + "replace.go", `addFirstFrom = 5`, `addFirstFrom = 3`},
 			{planner + "admissibility.go", `if n == 1 || healthy >= quorum.Size(n+1) {`, `if n >= 1 || healthy >= quorum.Size(n+1) {`},
 		},
-		suite: decisions, by: "internal/plan: every cluster converges",
+		suite: converging, by: "internal/plan: every cluster converges",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
@@ -68,7 +71,7 @@ var bugs = []bug{
 			{planner + "bootstrap.go", `case len(c.Members) > 0:`, `case false:`},
 			{planner + "bootstrap.go", `case len(c.Orphans) > 0:`, `case false && len(c.Orphans) > 0:`},
 		},
-		suite: decisions, by: "internal/plan: decisions over all clusters",
+		suite: unsafeSteps, by: "internal/plan: decisions over all clusters",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
@@ -76,7 +79,7 @@ var bugs = []bug{
 		breaks: "Replacements are begun without being put on record: the budget never fills.",
 		edits: []edit{{planner + "replace.go", `return step(RecordReplacement{m.Name, reason}, "ReplacingMember",`,
 			`return step(MarkLeaving{m.Name, reason, m.Votes}, "ReplacingMember",`}},
-		suite: decisions, by: "internal/plan: scenarios of the decisions",
+		suite: scripted, by: "internal/plan: scenarios of the decisions",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{

@@ -1,0 +1,126 @@
+// Package report keeps what became of the faults of the robustness tests, and writes docs/reference/robustness.md from it.
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Result is what became of one fault.
+type Result struct {
+	Seed       uint64 `json:"seed"`
+	Fault      string `json:"fault"`
+	World      string `json:"world"`
+	At         string `json:"at,omitempty"`
+	RecoveryMS int64  `json:"recoveryMS"`           // from the end of the cause until the cluster was whole
+	GapMS      int64  `json:"gapMS"`                // the longest time without an acknowledged write
+	Crash      string `json:"crash,omitempty"`      // where an operator died
+	Linear     string `json:"linear,omitempty"`     // porcupine's verdict
+	Operations int    `json:"operations,omitempty"` // on registers, that it was about
+	Acked      int    `json:"acked,omitempty"`      // journalled writes since the fault before
+	Error      string `json:"error,omitempty"`
+}
+
+// Sitting is one run of the tests.
+type Sitting struct {
+	Began   string            `json:"began"`
+	Seconds int               `json:"seconds"`
+	Worlds  int               `json:"worlds"` // side by side
+	Seed    uint64            `json:"seed"`
+	Count   int               `json:"count"`
+	Load    string            `json:"load,omitempty"`  // of the machine, at the end
+	Kinds   map[string]string `json:"kinds,omitempty"` // what the faults do
+
+	Results []Result `json:"-"`
+}
+
+// Catch is a seeded bug and what caught it.
+type Catch struct {
+	Bug     string `json:"bug"`
+	Breaks  string `json:"breaks"`
+	By      string `json:"by"`
+	Said    string `json:"said"`
+	Command string `json:"command"`
+	Seconds int    `json:"seconds"`
+}
+
+// Save adds a sitting to a folder: a line about the sitting, and one for each fault.
+func Save(folder, name string, s Sitting) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("keep results: %w", err)
+	}
+	f, err := os.Create(filepath.Join(folder, name+".jsonl"))
+	if err != nil {
+		return fmt.Errorf("keep results: %w", err)
+	}
+	e := json.NewEncoder(f)
+	err = e.Encode(s)
+	for _, r := range s.Results {
+		err = errors.Join(err, e.Encode(r))
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("keep results: %w", err)
+	}
+	return nil
+}
+
+// Load reads all sittings of a folder, in the order of their names.
+func Load(folder string) ([]Sitting, error) {
+	names, err := filepath.Glob(filepath.Join(folder, "*.jsonl"))
+	if err != nil {
+		return nil, fmt.Errorf("find results: %w", err)
+	}
+	slices.Sort(names)
+	sittings := make([]Sitting, len(names))
+	for i, name := range names {
+		if err := load(name, &sittings[i]); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+	return sittings, nil
+}
+
+func load(name string, s *Sitting) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for first := true; lines.Scan(); first = false {
+		if first {
+			if err := json.Unmarshal(lines.Bytes(), s); err != nil {
+				return err
+			}
+			continue
+		}
+		var r Result
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return err
+		}
+		s.Results = append(s.Results, r)
+	}
+	return lines.Err()
+}
+
+// LoadCatches reads what the suite of seeded bugs wrote; a file that is not there holds none.
+func LoadCatches(name string) ([]Catch, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read catches: %w", err)
+	}
+	var catches []Catch
+	if err := json.Unmarshal(text, &catches); err != nil {
+		return nil, fmt.Errorf("read catches: %w", err)
+	}
+	return catches, nil
+}
