@@ -70,7 +70,7 @@ func catalogue() []fault {
 		{name: "quorum-down", doc: "a majority is killed and held down for 3 to 8 s", fits: healing, inject: keeps(quorumDown)},
 		{name: "quorum-down-one-wiped", doc: "a majority is killed, one of its volumes emptied, and then all start (etcd issue 21178)",
 			fits: healing, inject: quorumDownOneWiped},
-		{name: "empty-disk", doc: "etcd issue 21178: a follower lags, the others are killed, one is emptied, and it starts with the one that lags",
+		{name: "empty-disk", doc: "etcd issue 21178: a follower lags, the others are killed, one is emptied and starts with the one that lags",
 			fits: func(c config) bool { return onVolumes(c) && c.size == 3 }, inject: emptyDisk},
 		{name: "lose-learner", doc: "the learner that replaces a member loses its volume, too", fits: healing, inject: loseLearner},
 		{name: "delete-member", doc: "an EtcdMember is deleted", fits: ofThree, inject: on((*scene).anyone, func(s *scene, r *runner) error {
@@ -80,7 +80,8 @@ func catalogue() []fault {
 		{name: "delete-all-members", doc: "all EtcdMembers are deleted", fits: onVolumes, inject: keeps(deleteAllMembers)},
 		{name: "status-lost", doc: "the status of the EtcdCluster is emptied, as by a restored backup", inject: keeps(statusLost)},
 		{name: "node-gone", doc: "a node is switched off and its object deleted", fits: ofThree, inject: on((*scene).anyone, replaces(nodeGone))},
-		{name: "scale-under-fire", doc: "two members more, then two fewer, with a member killed in each phase", fits: ofThree, inject: scaleUnderFire},
+		{name: "scale-under-fire", doc: "two members more, then two fewer, with a member killed in each phase", fits: ofThree,
+			inject: scaleUnderFire},
 		{name: "pause-under-fire", doc: "paused and resumed, with members killed on the way", fits: onVolumes, inject: keeps(pauseUnderFire)},
 	}, operatorFaults()...)
 }

@@ -35,8 +35,6 @@ func wipe(_ *scene, dir string) error {
 
 func removeLog(_ *scene, dir string) error { return os.RemoveAll(dir + "/data/member/wal") }
 
-func removeDatabase(_ *scene, dir string) error { return os.Remove(dir + "/data/member/snap/db") }
-
 // newestLog is the last file of the write-ahead log, and how much of it is written.
 func newestLog(dir string) (string, []byte, error) {
 	logs, err := filepath.Glob(dir + "/data/member/wal/*.wal")

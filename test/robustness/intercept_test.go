@@ -249,7 +249,8 @@ func partOf(request *http.Request) string {
 }
 
 func refuse(request *http.Request, code int, reason, retryAfter string) *http.Response {
-	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":"by the harness","code":%d}`, reason, code)
+	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":"by the harness","code":%d}`,
+		reason, code)
 	header := http.Header{"Content-Type": {"application/json"}}
 	if retryAfter != "" {
 		header.Set("Retry-After", retryAfter)

@@ -246,7 +246,8 @@ func (k *kubelet) provision(ctx context.Context, claimName, nodeName string) (*v
 		return nil, fmt.Errorf("create PersistentVolume: %w", err)
 	}
 	bound := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID}}
-	if err := patch(ctx, k.w.h.kube, bound, map[string]any{"metadata": map[string]any{"uid": claim.UID}, "spec": map[string]any{"volumeName": v.name}}); err != nil {
+	binding := map[string]any{"metadata": map[string]any{"uid": claim.UID}, "spec": map[string]any{"volumeName": v.name}}
+	if err := patch(ctx, k.w.h.kube, bound, binding); err != nil {
 		return nil, fmt.Errorf("bind claim: %w", err)
 	}
 	if err := patchStatus(ctx, k.w.h.kube, bound, map[string]any{"phase": corev1.ClaimBound}); err != nil {
@@ -285,16 +286,6 @@ func persistentVolume(v *volume, claim *corev1.PersistentVolumeClaim) *corev1.Pe
 			}}}},
 		},
 	}
-}
-
-// volumeOf is the volume of a member, nil if it has none.
-func (k *kubelet) volumeOf(member string) *volume {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if claim := k.claims[resource.ClaimName(member)]; claim != nil {
-		return k.volumes[claim.UID]
-	}
-	return nil
 }
 
 func (k *kubelet) claimSeen(claim *corev1.PersistentVolumeClaim, gone bool) {

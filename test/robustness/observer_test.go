@@ -44,7 +44,7 @@ func newObserver(w *world) *observer {
 }
 
 const (
-	glance = 400 * time.Millisecond
+	glance = 600 * time.Millisecond
 	// orphaned is how long a member may be without its EtcdMember, or the reverse, while nothing keeps the operator from its work.
 	orphaned = 60 * time.Second
 )

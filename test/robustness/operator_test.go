@@ -70,7 +70,8 @@ func (w *world) startOperator() (*operator, error) {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: now.Now,
 		OperatorImage: "operator", EtcdRepository: "etcd",
 	}
-	if err := errors.Join(clusters.SetupWithManager(mgr, 4), members.SetupWithManager(mgr, 4), comparisons.SetupWithManager(mgr, 4)); err != nil {
+	err = errors.Join(clusters.SetupWithManager(mgr, 4), members.SetupWithManager(mgr, 4), comparisons.SetupWithManager(mgr, 4))
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(w.ctx)

@@ -92,20 +92,7 @@ func operatorFaults() []fault {
 				s.over()
 				return nil
 			})},
-		{name: "api-outage", doc: "the operator does not reach the API server for 3 to 10 s, and a member is killed", inject: keeps(func(s *scene) error {
-			o := s.w.operator()
-			s.w.observer.operatorAway(true)
-			o.change(func(m *mischief) { m.outage = true })
-			r, err := s.anyone()
-			if err == nil {
-				err = kill(s, r)
-			}
-			s.wait(3*time.Second, 10*time.Second)
-			o.change(func(m *mischief) { m.outage = false })
-			s.w.observer.operatorAway(false)
-			s.over()
-			return err
-		})},
+		{name: "api-outage", doc: "the operator does not reach the API server for 3 to 10 s, and a member is killed", inject: keeps(outage)},
 		{name: "stale-cache", doc: "the operator's cache stands still for 2 to 5 s during another fault", inject: func(s *scene) error {
 			see := s.w.operator().blind()
 			defer see()
@@ -123,7 +110,7 @@ func operatorFaults() []fault {
 				s.over()
 				return nil
 			})},
-		{name: "cut-operator-from-one", doc: "the operator does not reach one member for 7 to 12 s, longer than the grace period, while its peers do",
+		{name: "cut-operator-from-one", doc: "the operator does not reach one member for 7 to 12 s, longer than the grace period; its peers do",
 			fits: ofThree, inject: keeps(on((*scene).anyone, func(s *scene, r *runner) error {
 				o := s.w.operator()
 				o.change(func(m *mischief) { m.cutFrom = r.name })
@@ -135,6 +122,21 @@ func operatorFaults() []fault {
 		{name: "two-operators", doc: "the operator is stopped in the middle of another fault, a second one goes on, then both are at work",
 			inject: twoOperators},
 	}
+}
+
+func outage(s *scene) error {
+	o := s.w.operator()
+	s.w.observer.operatorAway(true)
+	o.change(func(m *mischief) { m.outage = true })
+	r, err := s.anyone()
+	if err == nil {
+		err = kill(s, r)
+	}
+	s.wait(3*time.Second, 10*time.Second)
+	o.change(func(m *mischief) { m.outage = false })
+	s.w.observer.operatorAway(false)
+	s.over()
+	return err
 }
 
 func crashPoints(s *scene) error {

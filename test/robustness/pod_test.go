@@ -154,33 +154,37 @@ func (r *runner) schedule(ctx context.Context) bool {
 			return false
 		}
 		pod := r.latest()
-		if len(pod.Spec.SchedulingGates) == 0 {
-			if name, ok := r.k.place(pod); ok {
-				binding := &corev1.Binding{
-					ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
-					Target:     corev1.ObjectReference{Kind: "Node", Name: name},
-				}
-				if err := r.k.w.h.kube.SubResource("binding").Create(ctx, pod.DeepCopy(), binding); err == nil {
-					for r.node() == "" && !r.isGone() {
-						if !r.pause(ctx, 50*time.Millisecond) {
-							return false
-						}
-					}
-					continue
-				}
-			} else if !said {
-				said = true
-				r.write(ctx, corev1.PodPending, []corev1.PodCondition{{
-					Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
-					Message: "no node takes the Pod", LastTransitionTime: metav1.Now(),
-				}})
-			}
+		name, fits := r.k.place(pod)
+		switch {
+		case len(pod.Spec.SchedulingGates) > 0:
+		case fits:
+			r.bind(ctx, pod, name)
+		case !said:
+			said = true
+			r.write(ctx, corev1.PodPending, []corev1.PodCondition{{
+				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+				Message: "no node takes the Pod", LastTransitionTime: metav1.Now(),
+			}})
 		}
-		if !r.pause(ctx, 300*time.Millisecond) {
+		if r.node() == "" && !r.pause(ctx, 300*time.Millisecond) {
 			return false
 		}
 	}
 	return true
+}
+
+// bind gives the Pod a node and waits until the watch shows it.
+func (r *runner) bind(ctx context.Context, pod *corev1.Pod, name string) {
+	binding := &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
+		Target:     corev1.ObjectReference{Kind: "Node", Name: name},
+	}
+	if err := r.k.w.h.kube.SubResource("binding").Create(ctx, pod.DeepCopy(), binding); err != nil {
+		return
+	}
+	for r.node() == "" && !r.isGone() && r.pause(ctx, 50*time.Millisecond) {
+		continue
+	}
 }
 
 // prepare makes the volumes, the network and the file system, and installs the launcher.

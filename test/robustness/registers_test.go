@@ -26,7 +26,11 @@ type registers struct {
 	clients int
 }
 
-const registersPerRound = 4
+const (
+	registersPerRound = 4
+	// rest is what a client of the registers waits between two operations.
+	rest = 90 * time.Millisecond
+)
 
 func newRegisters(w *world) *registers {
 	return &registers{w: w, start: time.Now(), flying: map[int]int{}}
@@ -75,7 +79,7 @@ func (g *registers) begin(ctx context.Context) (over []porcupine.Operation) {
 func (g *registers) client(n int) func(context.Context, *clientv3.Client) {
 	return func(ctx context.Context, c *clientv3.Client) {
 		last := map[string]string{}
-		wait := 40 * time.Millisecond
+		wait := rest
 		for seq := 0; ctx.Err() == nil; seq++ {
 			g.mu.Lock()
 			round := g.round
@@ -91,7 +95,7 @@ func (g *registers) client(n int) func(context.Context, *clientv3.Client) {
 				in.verb = "delete"
 			}
 			if known := g.run(ctx, c, in, last); known {
-				wait = 40 * time.Millisecond
+				wait = rest
 			} else {
 				wait = min(wait*2, time.Second)
 			}

@@ -17,7 +17,6 @@ type block struct {
 	cfg    config
 	first  uint64
 	faults []fault // of the seeds from first on
-	skip   int     // how many of them lie before what was asked for
 }
 
 // deck draws the faults of count seeds from first on. Every seed gives the same fault in the same world each time it is drawn.

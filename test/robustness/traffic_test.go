@@ -20,7 +20,7 @@ const (
 	// patience is how long a client waits for one answer.
 	patience = time.Second
 	// pace is how long the writer of the journal rests between two writes.
-	pace = 50 * time.Millisecond
+	pace = 70 * time.Millisecond
 )
 
 // load is what goes on in a world all the time. Its clients are outside the system under test.

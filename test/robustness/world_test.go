@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -63,9 +62,8 @@ type world struct {
 	observer *observer
 	load     *load
 
-	mu     sync.Mutex
-	op     *operator
-	writes *clientv3.Client
+	mu sync.Mutex
+	op *operator
 }
 
 const clusterName = "etcd"
@@ -207,7 +205,7 @@ func (w *world) await(limit time.Duration, check func(context.Context) error) er
 		if ctx.Err() != nil {
 			return fmt.Errorf("not within %s: %w", limit, last)
 		}
-		sleep(ctx, 150*time.Millisecond)
+		sleep(ctx, 250*time.Millisecond)
 	}
 }
 

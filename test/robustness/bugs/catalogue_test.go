@@ -29,7 +29,7 @@ var bugs = []bug{
 		name:   "promote-unrecorded",
 		breaks: "A learner is promoted before its member ID and volume are recorded: it could vote from another volume later.",
 		edits:  []edit{{planner + "admissibility.go", `return "its member ID and volume are not recorded yet"`, `return ""`}},
-		suite:  unsafeSteps, by: "internal/plan: decisions over all clusters",
+		suite:  admissible, by: "internal/plan: what is admissible is safe",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{

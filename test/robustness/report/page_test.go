@@ -53,7 +53,8 @@ func TestResultsComeBackAsTheyWereSaved(t *testing.T) {
 	}
 	page := Page(out, []Catch{{Bug: "b", Said: "no"}})
 	for _, line := range []string{
-		"| faults | 2 of 1 kinds |", "| failed | 1 |", "| acknowledged writes that are lost | 1 of 7 |", "| kill | kill -9 | 2 | 1.0 | 1.0 | 1.0 | 0.0 | 0.0 |",
+		"| faults | 2 of 1 kinds |", "| failed | 1 |", "| acknowledged writes that are lost | 1 of 7 |",
+		"| kill | kill -9 | 2 | 1.0 | 1.0 | 1.0 | 0.0 | 0.0 |",
 		"| etcd Remove | 1 | 0 |", "| 6 | kill |  | LOST WRITE: one / two |", "| b |", "| faults per hour | 2 |",
 	} {
 		if !strings.Contains(page, line) {
