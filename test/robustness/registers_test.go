@@ -28,8 +28,8 @@ type registers struct {
 
 const (
 	registersPerRound = 4
-	// rest is what a client of the registers waits between two operations.
-	rest = 90 * time.Millisecond
+	// ease is what a client of the registers waits between two operations.
+	ease = 90 * time.Millisecond
 )
 
 func newRegisters(w *world) *registers {
@@ -79,7 +79,7 @@ func (g *registers) begin(ctx context.Context) (over []porcupine.Operation) {
 func (g *registers) client(n int) func(context.Context, *clientv3.Client) {
 	return func(ctx context.Context, c *clientv3.Client) {
 		last := map[string]string{}
-		wait := rest
+		wait := ease
 		for seq := 0; ctx.Err() == nil; seq++ {
 			g.mu.Lock()
 			round := g.round
@@ -95,7 +95,7 @@ func (g *registers) client(n int) func(context.Context, *clientv3.Client) {
 				in.verb = "delete"
 			}
 			if known := g.run(ctx, c, in, last); known {
-				wait = rest
+				wait = ease
 			} else {
 				wait = min(wait*2, time.Second)
 			}
