@@ -69,7 +69,8 @@ func (o *Options) AddFlags(fs *pflag.FlagSet, getenv func(string) string) {
 	fs.IntVar(&o.Workers, "max-concurrent-reconciles", defaultWorkers, "clusters, and members, that are worked on at once")
 
 	fs.DurationVar(&o.ConsistencyInterval, "consistency-check-interval", time.Hour,
-		"how often the data of a cluster's members are compared; 0 compares them only when etcd finds them inconsistent")
+		"how often the data of a cluster's members are compared, and rarer the larger a database is beyond 256 MiB; "+
+			"0 compares them only when etcd finds them inconsistent")
 
 	o.Log.TimeEncoder = zapcore.ISO8601TimeEncoder
 	o.Log.StacktraceLevel = zapcore.PanicLevel // an error says where it comes from

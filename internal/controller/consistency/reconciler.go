@@ -116,12 +116,12 @@ func (r *Reconciler) known(c *v1alpha2.EtcdCluster, members []v1alpha2.EtcdMembe
 	known := plan.Comparisons{
 		Off: c.Status.ClusterID == "" || c.Spec.Replicas != nil && *c.Spec.Replicas == 0 || !c.DeletionTimestamp.IsZero() ||
 			c.Annotations[v1alpha2.AnnotationReconcile] == v1alpha2.ReconcileDisabled,
-		Period: r.Period,
+		Period: r.period(c),
 		Now:    r.Now(),
 		Last:   c.CreationTimestamp.Time,
 	}
-	if r.Period > 0 {
-		known.Phase = phase(c.UID, r.Period)
+	if known.Period > 0 {
+		known.Phase = phase(c.UID, known.Period)
 	}
 	if last := c.Status.Consistency; last != nil {
 		var voters []string
@@ -133,13 +133,30 @@ func (r *Reconciler) known(c *v1alpha2.EtcdCluster, members []v1alpha2.EtcdMembe
 		known.Last, known.Covered = last.CheckedAt.Time, covered(last.Compared, voters)
 	}
 	known.Suspect = r.alarmedSince(c)
-	for i := range members {
-		f := members[i].Status.Failure
-		if f != nil && f.Reason == v1alpha2.FailureDataInconsistent && f.Since != nil && f.Since.After(known.Suspect) {
-			known.Suspect = f.Since.Time
-		}
+	if since := refusedSince(members); since.After(known.Suspect) {
+		known.Suspect = since
 	}
 	return known
+}
+
+// refusedSince is when the last one of the members was first seen to refuse to start because of its peers' data; zero if none does.
+func refusedSince(members []v1alpha2.EtcdMember) (since time.Time) {
+	for i := range members {
+		f := members[i].Status.Failure
+		if f != nil && f.Reason == v1alpha2.FailureDataInconsistent && f.Since != nil && f.Since.After(since) {
+			since = f.Since.Time
+		}
+	}
+	return since
+}
+
+// period makes the regular comparisons of large databases rarer: a member's writes wait for about 2 s for each GiB it hashes.
+func (r *Reconciler) period(c *v1alpha2.EtcdCluster) time.Duration {
+	const small = 256 << 20 // bytes
+	if c.Status.DBSize == nil {
+		return r.Period
+	}
+	return r.Period * time.Duration(max(1, (c.Status.DBSize.Value()+small-1)/small))
 }
 
 // alarmedSince is since when this process has seen that a CORRUPT alarm is raised; zero if none is. etcd does not tell.

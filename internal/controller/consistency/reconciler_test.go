@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -198,6 +199,30 @@ func TestAtRestNobodyIsAskedWithinThePeriod(t *testing.T) {
 	w.clock.Step(100 * time.Hour)
 	if result := w.pass(); len(w.asked) > 0 || result.RequeueAfter != 0 {
 		t.Errorf("with no period it asked %v, and looks again after %s", w.asked, result.RequeueAfter)
+	}
+}
+
+func TestLargeDatabasesAreComparedLessOften(t *testing.T) {
+	for size, hours := range map[string]int{"1Mi": 1, "256Mi": 1, "1Gi": 4, "8Gi": 32} {
+		w := newWorld(t, "a", "b", "c")
+		w.changeCluster(func(c *v1alpha2.EtcdCluster) { c.Status.DBSize = new(resource.MustParse(size)) })
+		w.due()
+		w.clock.Step(1000 * time.Hour)
+		w.pass()
+		if at := w.cluster().Status.Consistency.CheckedAt; !at.Time.Equal(w.clock.Now()) {
+			t.Fatalf("%s: last compared at %s", size, at)
+		}
+		most := time.Duration(hours) * time.Hour
+		if next := w.pass().RequeueAfter; next <= 0 || next > most {
+			t.Errorf("%s: compared again in %s, want it within %s", size, next, most)
+		}
+		w.clock.Step(most - time.Second)
+		if next := w.pass().RequeueAfter; next <= 0 || next > most {
+			t.Errorf("%s: then again in %s", size, next)
+		}
+		if w.writes > 3 {
+			t.Errorf("%s: compared %d times within %s", size, w.writes, most)
+		}
 	}
 }
 
