@@ -22,7 +22,9 @@ etcd-operator.cozystack.io/etcdclusters: get list watch
 etcd-operator.cozystack.io/etcdmembers/status: get patch
 etcd-operator.cozystack.io/etcdmembers: get list watch create patch delete
 events.k8s.io/events: create patch
+nodes: get list watch
 persistentvolumeclaims: get list watch create patch delete
+persistentvolumes: get
 pods: get list watch create patch delete
 policy/poddisruptionbudgets: get list watch create update
 services: get list watch create update

@@ -140,7 +140,7 @@ func (w *world) write(what string, do func() error) error {
 func (w *world) checkGrant() {
 	w.t.Helper()
 	pod := w.pod()
-	if pod == nil || !resource.HoldsGrant(pod) || resource.Held(pod) {
+	if pod == nil || !resource.HoldsGrant(pod) || resource.Held(pod) || !resource.ControlledBy(pod, w.member().UID) {
 		return
 	}
 	w.served[pod.UID] = true
@@ -225,11 +225,12 @@ func edit[T client.Object](w *world, o T, change func(T)) {
 // vanish takes an object away behind the operator's back.
 func (w *world) vanish(o client.Object) {
 	w.t.Helper()
-	n := w.writes
+	n, f := w.writes, w.fault
+	w.fault = nil
 	if err := w.api.Delete(w.t.Context(), o); err != nil {
 		w.t.Fatal(err)
 	}
-	w.writes = n
+	w.writes, w.fault = n, f
 }
 
 // failure is the one on record, and the reason of Ready.
