@@ -67,7 +67,7 @@ func (k *kubelet) run(ctx context.Context, pod *corev1.Pod) {
 		if p, code = k.start(pod); p != nil {
 			k.processes = append(k.processes, p)
 		} else {
-			status.State.Terminated = &corev1.ContainerStateTerminated{ExitCode: code, Message: `{"reason":"Refused","message":"by the launcher"}`}
+			status.State.Terminated = &corev1.ContainerStateTerminated{ExitCode: code, Message: refusals[code]}
 		}
 	}
 	ready := corev1.ConditionFalse
@@ -84,6 +84,12 @@ func (k *kubelet) run(ctx context.Context, pod *corev1.Pod) {
 	if !equality.Semantic.DeepEqual(before, &pod.Status) {
 		k.w.must(k.w.store.Status().Update(ctx, pod))
 	}
+}
+
+// refusals are what the launcher says with its exit codes.
+var refusals = map[int32]string{
+	41: `{"reason":"ForeignData","message":"somebody else's"}`,
+	42: `{"reason":"DataLost","message":"the volume is empty"}`,
 }
 
 // start follows the launcher's rules, then etcd's. The code is the launcher's refusal, or etcd's exit.

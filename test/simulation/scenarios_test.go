@@ -47,6 +47,10 @@ var scenarios = []scenario{
 	{name: "pause", setup: running(3, ""), begin: scaleTo(0), done: ready, after: (*world).resumes},
 	{name: "resume", setup: paused, begin: scaleTo(3), done: ready, after: (*world).sameMembers},
 	{name: "lose a memory member", setup: running(3, v1alpha2.StorageMediumMemory), begin: losePod, done: replaced, after: (*world).verify},
+	{name: "lose a volume", setup: running(3, ""), begin: loseVolume, done: replaced, after: (*world).keepsVolumes},
+	{name: "lose the data of a volume", setup: running(3, ""), begin: wipeVolume, done: replaced, after: (*world).keepsVolumes},
+	{name: "lose an EtcdMember", setup: remembered, begin: loseMembers(1), done: adopted, after: (*world).sameMembers},
+	{name: "lose all EtcdMembers", setup: remembered, begin: loseMembers(3), done: adopted, after: (*world).sameMembers},
 	{name: "delete", setup: running(3, ""), begin: deleteCluster, done: (*world).empty, after: nothing},
 }
 

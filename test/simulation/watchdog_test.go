@@ -22,6 +22,7 @@ type watchdog struct {
 	names     map[string]types.UID // of EtcdMembers, for ever
 	started   map[string]string    // member -> volume that it started on empty
 	frozen    bool                 // the cluster was deleted: nothing is promised any more
+	robbed    bool                 // somebody deleted EtcdMembers: they come back under their names
 }
 
 func (d *watchdog) look(w *world) {
@@ -32,7 +33,7 @@ func (d *watchdog) look(w *world) {
 	var members v1alpha2.EtcdMemberList
 	w.must(w.store.List(context.Background(), &members))
 	for _, m := range members.Items {
-		if uid, ok := d.names[m.Name]; ok && uid != m.UID {
+		if uid, ok := d.names[m.Name]; ok && uid != m.UID && !d.robbed {
 			d.t.Fatalf("the name %s was used twice", m.Name)
 		}
 		d.names[m.Name] = m.UID

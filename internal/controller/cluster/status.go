@@ -29,8 +29,8 @@ func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cl
 		return nil
 	}
 	lock := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, s.Cluster, lock); err != nil {
-		return fmt.Errorf("publish status: %w", client.IgnoreNotFound(err))
+	if err := client.IgnoreNotFound(r.Client.Status().Patch(ctx, s.Cluster, lock)); err != nil {
+		return fmt.Errorf("publish status: %w", err)
 	}
 	if nothing {
 		r.announce(before, s.Cluster, d)

@@ -50,7 +50,9 @@ func TestReal(t *testing.T) {
 			t.Parallel()
 			binary := binaryOf(t, version)
 			etcdtest.Run(t, func(t *testing.T) etcdtest.Harness {
-				return &processes{binary: binary, version: version, dir: t.TempDir(), t: t, members: map[string]*process{}, metrics: etcd.NewMetrics(nil)}
+				return &processes{
+					binary: binary, version: version, dir: t.TempDir(), t: t, members: map[string]*process{}, metrics: etcd.NewMetrics(nil),
+				}
 			})
 		})
 	}
