@@ -77,6 +77,7 @@ const (
 	ReasonPaused                 = "Paused"
 	ReasonQuorumLost             = "QuorumLost"
 	ReasonClusterUnreachable     = "ClusterUnreachable"
+	ReasonCorruptAlarm           = "CorruptAlarm"
 	ReasonBootstrapping          = "Bootstrapping"
 	ReasonBootstrapFailed        = "BootstrapFailed"
 	ReasonReconciled             = "Reconciled"

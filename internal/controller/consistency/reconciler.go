@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,9 +20,6 @@ import (
 	"github.com/cozystack/etcd-operator/internal/observe"
 	"github.com/cozystack/etcd-operator/internal/plan"
 )
-
-// alarmRaised is the reason of the condition Available while etcd refuses writes because of an alarm.
-const alarmRaised = "AlarmRaised"
 
 // Meter is told what comparisons come to. All methods are safe for concurrent use.
 type Meter interface {
@@ -184,7 +180,7 @@ func corrupt(c *v1alpha2.EtcdCluster) bool {
 		}
 	}
 	available := meta.FindStatusCondition(c.Status.Conditions, v1alpha2.ConditionAvailable)
-	return available != nil && available.Reason == alarmRaised && strings.Contains(available.Message, string(etcd.AlarmCorrupt))
+	return available != nil && available.Reason == v1alpha2.ReasonCorruptAlarm
 }
 
 // covered says whether the voters are those that were compared.

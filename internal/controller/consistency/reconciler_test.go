@@ -233,7 +233,7 @@ func TestASuspicionIsFollowedAtOnce(t *testing.T) {
 		},
 		"an alarm that names nobody": func(w *world) {
 			w.changeCluster(func(c *v1alpha2.EtcdCluster) {
-				c.Status.Conditions = []metav1.Condition{{Type: v1alpha2.ConditionAvailable, Reason: alarmRaised,
+				c.Status.Conditions = []metav1.Condition{{Type: v1alpha2.ConditionAvailable, Reason: v1alpha2.ReasonCorruptAlarm,
 					Message: "etcd has raised CORRUPT and refuses writes"}}
 			})
 		},
