@@ -48,8 +48,8 @@ func catalogue() []fault {
 		{name: "wipe-leader", doc: "the volume of the leader is emptied", fits: healing, inject: on((*scene).leader, replaces(broken(wipe)))},
 		{name: "wipe-newest", doc: "the volume of the member that joined last is emptied", fits: healing,
 			inject: on((*scene).newest, replaces(broken(wipe)))},
-		{name: "delete-claim", doc: "a claim is deleted while its Pod runs, and the process is killed", fits: healing,
-			inject: on((*scene).anyone, func(s *scene, r *runner) error { return errors.Join(deleteClaim(s, r), kill(s, r)) })},
+		{name: "delete-claim", doc: "a claim is deleted while its Pod runs, the process is killed, and in the end the Pod is deleted, too",
+			fits: healing, inject: on((*scene).anyone, replaces(deleteClaimThenPod))},
 		{name: "delete-claim-and-pod", doc: "claim and Pod are deleted", fits: healing, inject: on((*scene).anyone, replaces(deleteClaimAndPod))},
 		{name: "flip-wal", doc: "a byte in the write-ahead log is changed", fits: healing, inject: on((*scene).anyone, replaces(broken(flipLog)))},
 		{name: "cut-wal", doc: "the write-ahead log is cut short: etcd takes it for a torn tail, or misses a part of it", fits: healing,
@@ -84,6 +84,18 @@ func catalogue() []fault {
 			inject: scaleUnderFire},
 		{name: "pause-under-fire", doc: "paused and resumed, with members killed on the way", fits: onVolumes, inject: keeps(pauseUnderFire)},
 	}, operatorFaults()...)
+}
+
+// deleteClaimThenPod: a claim in use stays until its Pod goes.
+func deleteClaimThenPod(s *scene, r *runner) error {
+	if err := errors.Join(deleteClaim(s, r), kill(s, r)); err != nil {
+		return err
+	}
+	s.wait(2*time.Second, 5*time.Second)
+	s.over()
+	s.w.observer.expectDown()
+	uid := r.uid
+	return client.IgnoreNotFound(s.w.h.kube.Delete(s.ctx, r.latest(), client.GracePeriodSeconds(1), client.Preconditions{UID: &uid}))
 }
 
 func killAll(s *scene) error {

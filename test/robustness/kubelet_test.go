@@ -84,6 +84,10 @@ func (k *kubelet) join(ctx context.Context, name string) error {
 	if err := k.w.h.kube.Create(ctx, o); err != nil {
 		return fmt.Errorf("create Node: %w", err)
 	}
+	// The API server taints new nodes as not ready, and takes the controller for nodes to be there, which lifts that.
+	if err := patch(ctx, k.w.h.kube, o, map[string]any{"spec": map[string]any{"taints": nil}}); err != nil {
+		return fmt.Errorf("lift taints: %w", err)
+	}
 	return k.ready(ctx, name, corev1.ConditionTrue)
 }
 

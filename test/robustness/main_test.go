@@ -32,6 +32,7 @@ var (
 	flagCI      = flag.Bool("ci", false, "run the selection for CI instead")
 	flagWorlds  = flag.Int("worlds", 5, "clusters side by side")
 	flagResults = flag.String("results", "", "folder to add the results to; empty keeps none")
+	flagKeepAll = flag.Bool("keep-all", false, "keep the logs of what went well, too")
 	flagKeep    = flag.String("keep", "", "folder for the logs of what failed; empty means one in the temporary directory")
 )
 

@@ -146,7 +146,7 @@ func (w *world) end(keep bool) {
 		}
 		r.clear()
 	}
-	if keep {
+	if keep || *flagKeepAll {
 		to := filepath.Join(keptLogs, time.Now().Format("0102-150405-")+w.ns)
 		_ = command("cp", "-r", w.dir, to)
 		w.logf("kept in %s", to)
