@@ -59,7 +59,7 @@ func catalogue() []fault {
 		{name: "cut-db", doc: "the database is cut short", fits: healing, inject: on((*scene).anyone, replaces(broken(cutDatabase)))},
 		{name: "foreign-volume", doc: "the volume of another cluster is in the place of a member's", fits: healing,
 			inject: on((*scene).follower, replaces(broken(foreignData)))},
-		{name: "swap-volumes", doc: "two volumes are exchanged for 3 to 6 s", fits: healing, inject: keeps(swapForAWhile)},
+		{name: "swap-volumes", doc: "two volumes are exchanged for 3 to 6 s", fits: healing, inject: swapForAWhile},
 		{name: "unreadable-volume", doc: "a volume cannot be read for a while", fits: healing, inject: keeps(on((*scene).anyone, unreadable))},
 		{name: "oom-loop", doc: "a member is killed at its memory limit, again and again", fits: ofThree, inject: keeps(on((*scene).anyone, outOfMemory))},
 		{name: "image-gone", doc: "a Pod is deleted and its image cannot be pulled for a while", fits: healing,
@@ -94,8 +94,9 @@ func deleteClaimThenPod(s *scene, r *runner) error {
 	s.wait(2*time.Second, 5*time.Second)
 	s.over()
 	s.w.observer.expectDown()
-	uid := r.uid
-	return client.IgnoreNotFound(s.w.h.kube.Delete(s.ctx, r.latest(), client.GracePeriodSeconds(1), client.Preconditions{UID: &uid}))
+	uid, p := r.uid, r.process()
+	err := s.w.h.kube.Delete(s.ctx, r.latest(), client.GracePeriodSeconds(1), client.Preconditions{UID: &uid})
+	return errors.Join(client.IgnoreNotFound(err), s.ended(p))
 }
 
 func killAll(s *scene) error {
@@ -114,6 +115,7 @@ func deleteTwoPods(s *scene) error {
 	return errors.Join(deletePod(s, all[0]), deletePod(s, all[1]))
 }
 
+// swapForAWhile: a member whose own data are back may be replaced all the same, until it has started on them.
 func swapForAWhile(s *scene) error {
 	all, err := s.followers()
 	if err != nil {

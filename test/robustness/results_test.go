@@ -14,15 +14,15 @@ import (
 
 type result = report.Result
 
-// save adds this sitting to the results.
+// save keeps what is known of this sitting so far: one that is broken off counts, too.
 func (run *sitting) save() error {
 	if *flagResults == "" {
 		return nil
 	}
-	slices.SortFunc(run.results, func(a, b result) int { return int(int64(a.Seed) - int64(b.Seed)) })
+	results := slices.SortedFunc(slices.Values(run.results), func(a, b result) int { return int(int64(a.Seed) - int64(b.Seed)) })
 	s := report.Sitting{
 		Began: run.began.UTC().Format(time.RFC3339), Seconds: int(time.Since(run.began).Seconds()), Worlds: *flagWorlds,
-		Seed: *flagSeed, Count: len(run.results), Kinds: map[string]string{}, Results: run.results,
+		Seed: *flagSeed, Count: len(run.results), Kinds: map[string]string{}, Results: results,
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		s.Load = strings.Join(strings.Fields(string(load))[:3], " ")

@@ -45,7 +45,6 @@ func TestRobustness(t *testing.T) {
 	}
 	close(queue)
 	workers.Wait()
-	must(t, run.save())
 	run.sum()
 }
 
@@ -100,6 +99,9 @@ func (run *sitting) note(r result, ns string) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	run.results = append(run.results, r)
+	if err := run.save(); err != nil {
+		run.t.Error(err)
+	}
 	if r.Error == "" {
 		if testing.Verbose() {
 			fmt.Printf("%s %-5s seed %-6d %-22s %6.1f s, gap %4.1f s  %s %s\n", time.Now().Format("15:04:05"), ns, r.Seed, r.Fault,
