@@ -150,6 +150,8 @@ func (w *world) suffer(f fault, seed uint64, cfg config) result {
 	r.GapMS = w.load.gap().Milliseconds()
 	if err == nil {
 		err = w.examine(s, &r)
+	} else {
+		err = errors.Join(err, w.salvage())
 	}
 	if err != nil {
 		r.Error = err.Error()
@@ -184,6 +186,20 @@ func (w *world) examine(s *scene, r *result) error {
 		}
 	}
 	return err
+}
+
+// salvage looks at what a world that did not heal has lost.
+func (w *world) salvage() error {
+	endpoints := w.kubelet.endpoints()
+	if len(endpoints) == 0 {
+		return nil
+	}
+	c, err := traffic.Dial(endpoints...)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return errors.Join(w.load.verify(w.ctx, c), w.load.faults(), w.observer.verdict())
 }
 
 // identity checks who was replaced.

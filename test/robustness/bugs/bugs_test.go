@@ -13,12 +13,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cozystack/etcd-operator/test/robustness/report"
 )
 
-var flagResults = flag.String("results", "", "file to write the catches to; empty writes none")
+var flagResults = flag.String("results", "", "file to keep the catches in; empty keeps none")
 
 const repository = "../../.."
 
@@ -35,18 +38,7 @@ type bug struct {
 // edit replaces a text that occurs exactly once.
 type edit struct{ file, from, to string }
 
-// caught is a line of the report.
-type caught struct {
-	Bug     string `json:"bug"`
-	Breaks  string `json:"breaks"`
-	By      string `json:"by"`
-	Said    string `json:"said"`
-	Command string `json:"command"`
-	Seconds int    `json:"seconds"`
-}
-
 func TestEverySeededBugIsCaught(t *testing.T) {
-	var catches []caught
 	for _, b := range bugs {
 		t.Run(b.name, func(t *testing.T) {
 			overlay := b.plant(t)
@@ -60,12 +52,30 @@ func TestEverySeededBugIsCaught(t *testing.T) {
 				t.Fatalf("%s: the tests fail, but not with %q:\n%s", b.breaks, b.saying, tail(out))
 			}
 			t.Logf("caught by %s: %s", b.by, said)
-			catches = append(catches, caught{b.name, b.breaks, b.by, said, "go test " + strings.Join(b.suite, " "), int(time.Since(began).Seconds())})
+			keep(t, report.Catch{
+				Bug: b.name, Breaks: b.breaks, By: b.by, Said: said, Command: "go test " + strings.Join(b.suite, " "),
+				Seconds: int(time.Since(began).Seconds()),
+			})
 		})
 	}
-	if *flagResults == "" || t.Failed() || len(catches) < len(bugs) {
+}
+
+// keep adds a catch to those that are kept, in the place of an earlier one of the same bug.
+func keep(t *testing.T, c report.Catch) {
+	t.Helper()
+	if *flagResults == "" {
 		return
 	}
+	catches, err := report.LoadCatches(*flagResults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catches = slices.DeleteFunc(catches, func(old report.Catch) bool {
+		return old.Bug == c.Bug || !slices.ContainsFunc(bugs, func(b bug) bool { return b.name == old.Bug })
+	})
+	catches = append(catches, c)
+	place := func(c report.Catch) int { return slices.IndexFunc(bugs, func(b bug) bool { return b.name == c.Bug }) }
+	slices.SortFunc(catches, func(a, b report.Catch) int { return place(a) - place(b) })
 	text, err := json.MarshalIndent(catches, "", "  ")
 	if err == nil {
 		err = os.WriteFile(*flagResults, append(text, '\n'), 0o644)

@@ -97,7 +97,7 @@ var bugs = []bug{
 				`return p.Memory || p.Volume.Exists && p.Volume.Fresh`},
 		},
 		suite: realizing, by: "internal/plan: every combination of facts about one member",
-		saying: `not true that a grant is given once`,
+		saying: `not true that a grant is (given|used) once`,
 	},
 	{
 		name:   "volume-not-kept",
@@ -131,8 +131,8 @@ var bugs = []bug{
 	{
 		name:   "own-eyes-only",
 		breaks: "A member that only the operator does not reach is taken for unreachable, and replaced.",
-		edits: []edit{{"internal/observe/answers.go", `m.Missed = all && silentVoter(m) && !connected[m.Entry.ID]`,
-			`m.Missed = (all || true) && silentVoter(m)`}},
+		edits: []edit{{"internal/observe/answers.go", `silentVoter(m) && !slices.Contains(heard, m.Entry.ID)`,
+			`silentVoter(m) && (len(heard) >= 0 || !slices.Contains(heard, m.Entry.ID))`}},
 		suite: processes("cut-operator-from-one", "8", "2"), by: "processes: identities under the fault cut-operator-from-one",
 		saying: `REPLACEMENT: .* was replaced, and need not have been`,
 	},
