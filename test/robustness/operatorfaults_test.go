@@ -141,7 +141,7 @@ func outage(s *scene) error {
 
 func crashPoints(s *scene) error {
 	o := s.w.operator()
-	point := &crashPoint{after: s.rng.IntN(2) == 0, left: s.rng.IntN(24)}
+	point := &crashPoint{after: s.rng.IntN(2) == 0, left: s.rng.IntN(16)}
 	o.change(func(m *mischief) { m.armed = point })
 	err := s.disturb()
 	s.after = append(s.after, func() error {

@@ -125,7 +125,7 @@ var bugs = []bug{
 		breaks: "The launcher admits everything: a voter starts on an emptied volume (etcd issue 21178).",
 		edits: []edit{{"internal/launcher/launcher.go", "err := l.admit()\n",
 			"_ = l.admit()\n\tvar err error\n"}},
-		suite: processes("empty-disk", "8", "4"), by: "processes: journal, HashKV and observer under the fault empty-disk",
+		suite: processes("empty-disk", "8", "2"), by: "processes: journal, HashKV and observer under the fault empty-disk",
 		saying: `LOST WRITE: .*|HASHKV: .*|WATCH: .*|NOT LINEARIZABLE.*`,
 	},
 	{

@@ -16,6 +16,7 @@ func Page(sittings []Sitting, catches []Catch) string {
 	}
 	p.head()
 	p.totals(sittings)
+	p.sittings(sittings)
 	p.table()
 	p.crashPoints()
 	p.failures(sittings)
@@ -79,7 +80,7 @@ func (p *page) head() {
 	p.linef("")
 	p.linef("Run it again: `make robustness SEED=1 N=1000 RESULTS=test/robustness/results`, in several sittings if you like:")
 	p.linef("`SEED=1 N=500`, then `SEED=501 N=500`. One fault: `make robustness FAULTS=wipe-leader SEED=7 N=1 ARGS=-v`. A seed stands")
-	p.linef("for the same fault in the same kind of cluster each time.")
+	p.linef("for the same fault in the same kind of cluster each time, at one commit.")
 	p.linef("")
 }
 
@@ -96,6 +97,15 @@ func (p *page) totals(sittings []Sitting) {
 	p.linef("| sittings | %d, %s in all |", len(sittings), p.took)
 	if p.took > 0 {
 		p.linef("| faults per hour | %.0f |", float64(p.faults)/p.took.Hours())
+	}
+	p.linef("")
+}
+
+func (p *page) sittings(all []Sitting) {
+	p.linef("| began | commit | seeds | faults | clusters side by side | minutes | load of the machine |")
+	p.linef("|---|---|---|--:|--:|--:|---|")
+	for _, s := range all {
+		p.linef("| %s | %s | from %d | %d | %d | %d | %s |", s.Began, s.Commit, s.Seed, s.Count, s.Worlds, s.Seconds/60, s.Load)
 	}
 	p.linef("")
 }
@@ -130,8 +140,8 @@ func (p *page) table() {
 	p.linef("## Faults")
 	p.linef("")
 	p.linef("Recovery is the time from the end of the cause until every member is ready and votes, the spec is fulfilled and status")
-	p.linef("says so. The gap is the longest time without an acknowledged write, while the fault lasted too. Both in seconds, on a machine with two cores")
-	p.linef("that several clusters share; benchmarks are elsewhere.")
+	p.linef("says so. The gap is the longest time without an acknowledged write, while the fault lasted too. Both in seconds, on a")
+	p.linef("machine with two cores that all clusters of a sitting share with whatever else runs there; benchmarks are elsewhere.")
 	p.linef("")
 	p.linef("| kind | what | faults | recovery p50 | p95 | max | gap p50 | max |")
 	p.linef("|---|---|--:|--:|--:|--:|--:|--:|")

@@ -30,7 +30,8 @@ type Result struct {
 type Sitting struct {
 	Began   string            `json:"began"`
 	Seconds int               `json:"seconds"`
-	Worlds  int               `json:"worlds"` // side by side
+	Commit  string            `json:"commit,omitempty"` // of this repository: what a seed stands for may change with it
+	Worlds  int               `json:"worlds"`           // side by side
 	Seed    uint64            `json:"seed"`
 	Count   int               `json:"count"`
 	Load    string            `json:"load,omitempty"`  // of the machine, at the end
