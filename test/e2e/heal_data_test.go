@@ -117,6 +117,7 @@ func (w *ward) compact() {
 // A value that rots while the member runs is found by comparing data, at the next compaction at the latest. A write is refused
 // while the alarm is raised, so the alarm must be taken back.
 func TestMemberWhoseDataRotsIsReplacedAndTheAlarmDisarmed(t *testing.T) {
+	t.Parallel()
 	versions := []string{"3.6.16"}
 	if full {
 		versions = []string{"3.5.35", "3.6.16", "3.7.3"}
@@ -142,11 +143,17 @@ func TestMemberWhoseDataRottedWhileItWasDownIsReplaced(t *testing.T) {
 	w := newWard(t, 3, generous)
 	victim := follower(w.cluster)
 	w.put("rot", rotten)
-	w.lose(victim, v1alpha2.FailureDataInconsistent, func() {
+	w.lose(victim, v1alpha2.FailureDataDiverged, func() {
 		w.await("a value is in the database", func() {
 			w.Expect(bed.Holds(w.volume(victim), []byte(rotten))).To(gomega.BeTrue())
 		})
 		w.harmVolume(victim, func(volume string) error { return bed.FlipValue(volume, []byte(rotten)) })
+		w.await("it serves again", func() {
+			for _, line := range w.get().Status.Members {
+				w.Expect(line.Healthy).To(gomega.BeTrue())
+			}
+		})
+		w.compact()
 	})
 	w.expectNoAlarm()
 	w.settle(w.load)

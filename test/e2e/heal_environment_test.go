@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -97,7 +99,7 @@ func TestMemberWhoseVolumeIsFullIsKept(t *testing.T) {
 	w.awaitReady(3)
 	w.keep(func() func() {
 		w.Expect(testbed.FillVolume(w.ctx, node, dir)).To(gomega.Succeed())
-		w.Expect(bed.Signal(w.pod(victim), "etcd", syscall.SIGKILL)).To(gomega.Succeed())
+		w.fatten()
 		w.awaitFailure(victim, v1alpha2.FailureDiskFull)
 		return func() { w.Expect(testbed.EmptyVolume(w.ctx, node, dir)).To(gomega.Succeed()) }
 	})
@@ -105,6 +107,16 @@ func TestMemberWhoseVolumeIsFullIsKept(t *testing.T) {
 	w.withoutPod(victim, func() { w.Expect(testbed.FreeVolume(w.ctx, node, dir)).To(gomega.Succeed()) })
 	w.awaitReady(3)
 	w.settle(w.load)
+}
+
+// fatten writes so much that the database needs more room than etcd has taken in advance.
+func (w *ward) fatten() {
+	w.t.Helper()
+	client := w.dial(endpoint(w.pod(w.leader())))
+	for i := range 40 {
+		_, err := client.Put(w.soon(), fmt.Sprintf("fat/%d", i), strings.Repeat("x", 512<<10))
+		w.Expect(err).NotTo(gomega.HaveOccurred())
+	}
 }
 
 // withoutPod does something while a member has no Pod: the operator keeps its hands off meanwhile.
