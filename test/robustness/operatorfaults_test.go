@@ -110,11 +110,11 @@ func operatorFaults() []fault {
 				s.over()
 				return nil
 			})},
-		{name: "cut-operator-from-one", doc: "the operator does not reach one member for 7 to 12 s, longer than the grace period; its peers do",
+		{name: "cut-operator-from-one", doc: "the operator does not reach one member for 14 to 20 s, longer than the grace period; its peers do",
 			fits: ofThree, inject: keeps(on((*scene).anyone, func(s *scene, r *runner) error {
 				o := s.w.operator()
 				o.change(func(m *mischief) { m.cutFrom = r.name })
-				s.wait(7*time.Second, 12*time.Second)
+				s.wait(14*time.Second, 20*time.Second)
 				o.change(func(m *mischief) { m.cutFrom = "" })
 				s.over()
 				return nil

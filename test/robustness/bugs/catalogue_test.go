@@ -117,7 +117,7 @@ var bugs = []bug{
 		name:   "names-again",
 		breaks: "Ordinals are counted from the members there are, so that names and peer URLs come back.",
 		edits:  []edit{{controller + "act.go", `resource.MemberIntent{Ordinal: s.LastOrdinal + 1}`, `resource.MemberIntent{Ordinal: int64(len(s.Members)) + 1}`}},
-		suite:  simulation("lose_a_memory_member"), by: "simulation: the watchdog (I9)",
+		suite:  simulation("lose_a_memory_member"), by: "simulation: a story does not come to its end",
 		saying: `the name .* was used twice|not after \d+ turns`,
 	},
 	{
