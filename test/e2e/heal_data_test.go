@@ -98,11 +98,15 @@ func TestMemberWhoseFilesAreDamagedIsReplaced(t *testing.T) {
 
 const rotten = "this value is unlike any other and lies in the database once or twice"
 
-// rot waits until a value is in the database of a member, and flips a bit of it there.
+// rot writes a value, and flips a bit of it in the database of a member once its page has come to rest: etcd would write a page that
+// it still works on once more.
 func (w *ward) rot(victim string) {
 	w.t.Helper()
 	w.put("rot", rotten)
-	w.await("a value is in the database and rots", func() { w.Expect(bed.FlipValue(w.volume(victim), []byte(rotten))).To(gomega.Succeed()) })
+	w.awaitAcks(w.load, 300)
+	w.Expect(bed.FlipValue(w.volume(victim), []byte(rotten))).To(gomega.Succeed())
+	w.awaitAcks(w.load, 50)
+	w.Expect(bed.Holds(w.volume(victim), []byte(rotten))).To(gomega.BeFalse(), "the value is as it was again")
 }
 
 func (w *ward) compact() {

@@ -19,7 +19,8 @@ func simulation(story string) []string {
 // processes runs faults of one kind on real etcd processes.
 func processes(kind, seed, count string) []string {
 	return []string{
-		"-tags=grpcnotrace,robustness", "-timeout=14m", "./test/robustness/", "-args", "-worlds=1", "-faults=" + kind, "-seed=" + seed, "-n=" + count,
+		"-tags=grpcnotrace,robustness", "-timeout=14m", "./test/robustness/",
+		"-args", "-worlds=1", "-faults=" + kind, "-seed=" + seed, "-n=" + count,
 	}
 }
 
@@ -48,15 +49,17 @@ var bugs = []bug{
 	{
 		name:   "confirm-unseen",
 		breaks: "A removal is taken for done although etcd's list was not read: Pod and volume of a voter go.",
-		edits:  []edit{{planner + "leave.go", `case m.Leaving && !m.Confirmed && c.Listed && m.Role == Unlisted:`, `case m.Leaving && !m.Confirmed:`}},
-		suite:  unsafeSteps, by: "internal/plan: decisions over all clusters",
+		edits: []edit{{planner + "leave.go",
+			`case m.Leaving && !m.Confirmed && c.Listed && m.Role == Unlisted:`, `case m.Leaving && !m.Confirmed:`}},
+		suite: unsafeSteps, by: "internal/plan: decisions over all clusters",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
 		name:   "leader-last-word",
 		breaks: "A leader is removed without handing over first: writes stop for an election.",
-		edits:  []edit{{planner + "leave.go", `if to, ok := successor(c, m); ok && m.Leader {`, `if to, ok := successor(c, m); ok && m.Leader && false {`}},
-		suite:  scripted, by: "internal/plan: scenarios of the decisions",
+		edits: []edit{{planner + "leave.go",
+			`if to, ok := successor(c, m); ok && m.Leader {`, `if to, ok := successor(c, m); ok && m.Leader && false {`}},
+		suite: scripted, by: "internal/plan: scenarios of the decisions",
 		saying: `(?m)^\s*--- FAIL: .*`,
 	},
 	{
@@ -116,8 +119,9 @@ var bugs = []bug{
 	{
 		name:   "names-again",
 		breaks: "Ordinals are counted from the members there are, so that names and peer URLs come back.",
-		edits:  []edit{{controller + "act.go", `resource.MemberIntent{Ordinal: s.LastOrdinal + 1}`, `resource.MemberIntent{Ordinal: int64(len(s.Members)) + 1}`}},
-		suite:  simulation("lose_a_memory_member"), by: "simulation: a story does not come to its end",
+		edits: []edit{{controller + "act.go",
+			`resource.MemberIntent{Ordinal: s.LastOrdinal + 1}`, `resource.MemberIntent{Ordinal: int64(len(s.Members)) + 1}`}},
+		suite: simulation("lose_a_memory_member"), by: "simulation: a story does not come to its end",
 		saying: `the name .* was used twice|not after \d+ turns`,
 	},
 	{
