@@ -24,7 +24,8 @@ const (
 	// AnnotationMemberUID on a volume is the UID of the EtcdMember it was made for.
 	AnnotationMemberUID = "etcd-operator.cozystack.io/member-uid"
 	// AnnotationMemberID on a volume is etcd's member ID, in hexadecimal, of the voter whose vote it holds. It outlives the
-	// EtcdMember, so that a member whose EtcdMember was deleted by accident is taken back as what it was.
+	// EtcdMember, so that a member whose EtcdMember was deleted by accident is taken back as what it was. On an EtcdMember it is
+	// the ID that etcd gave to the member that joins, written down before its first start.
 	AnnotationMemberID = "etcd-operator.cozystack.io/member-id"
 	// LabelSetAside on a volume says why it was taken out of use. Such a volume is never used again.
 	LabelSetAside = "etcd-operator.cozystack.io/set-aside"

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -89,16 +90,26 @@ func (o *Observer) askOne(ctx context.Context, m *Member) Answer {
 	return a
 }
 
-// enlist ties entries of etcd's list to members by peer URL: an entry has no name before its first start.
+// enlist ties entries of etcd's list to members by peer URL, since an entry has no name before its first start, and by ID where
+// somebody changed the URL.
 func (s *Scene) enlist() {
-	for i := range s.List.Members {
-		entry := &s.List.Members[i]
-		for _, m := range s.Members {
-			if len(entry.PeerURLs) == 1 && entry.PeerURLs[0] == m.Object.Spec.PeerURL {
+	for _, m := range s.Members {
+		id := recordedID(m.Object)
+		for i := range s.List.Members {
+			entry := &s.List.Members[i]
+			switch {
+			case len(entry.PeerURLs) == 1 && entry.PeerURLs[0] == m.Object.Spec.PeerURL:
+				m.Entry = entry
+			case m.Entry == nil && id != 0 && entry.ID == id:
 				m.Entry = entry
 			}
 		}
 	}
+}
+
+// recordedID is the ID that etcd gave to a member, or zero.
+func recordedID(m *v1alpha2.EtcdMember) uint64 {
+	return ParseID(cmp.Or(m.Status.MemberID, m.Annotations[v1alpha2.AnnotationMemberID]))
 }
 
 // removed members are left alone: etcd may panic when it is asked for the status of one (etcd issue 21966).

@@ -53,7 +53,6 @@ func judge(f finding, p *plan.Member) {
 func (s *Scene) find(m *Member, p *plan.Member, now time.Time) finding {
 	nobody := m.Pod == nil || m.Pod.Spec.NodeName == "" // whose process could be heard
 	f := finding{Finding: plan.Finding{ByNode: s.nodeGrace(), Missed: m.Missed || nobody}}
-	failure := m.Object.Status.Failure
 	switch {
 	case p.Confirmed:
 	case m.Object.Annotations[v1alpha2.AnnotationReplace] != "":
@@ -61,19 +60,24 @@ func (s *Scene) find(m *Member, p *plan.Member, now time.Time) finding {
 	case s.diverged(p.ID):
 		f.Reason, f.serving = v1alpha2.FailureDataDiverged, true
 		f.message = s.Cluster.Status.Consistency.Message
-	case failure != nil:
-		f.Reason, f.message, f.Times = failure.Reason, failure.Message, int(failure.Times)
-		if failure.Since != nil {
-			f.For = now.Sub(failure.Since.Time)
-			f.Agreed = s.agreedSince(failure.Since.Time)
-		}
-	case m.Claim != nil && m.Claim.DeletionTimestamp != nil && p.Votes:
+	case m.Object.Status.Failure != nil:
+		s.recorded(&f, m.Object.Status.Failure, now)
+	case p.Votes && m.Claim != nil && m.Claim.DeletionTimestamp != nil:
 		f.Reason, f.serving = v1alpha2.FailureVolumeTerminating, true
 		f.message = "the PersistentVolumeClaim " + m.Claim.Name + " goes as soon as the Pod does"
 	case m.Missed && running(m.Pod):
 		f.Reason, f.message, f.For = v1alpha2.FailureUnreachable, "the leader does not hear it either", s.silentFor(m, now)
 	}
 	return f
+}
+
+// recorded fills in what the member controller says.
+func (s *Scene) recorded(f *finding, failure *v1alpha2.MemberFailure, now time.Time) {
+	f.Reason, f.message, f.Times = failure.Reason, failure.Message, int(failure.Times)
+	if failure.Since != nil {
+		f.For = now.Sub(failure.Since.Time)
+		f.Agreed = s.agreedSince(failure.Since.Time)
+	}
 }
 
 func (s *Scene) nodeGrace() time.Duration {

@@ -72,15 +72,21 @@ func TestEvidenceSaysWhatBecomesOfAMember(t *testing.T) {
 		"it has none any more": {
 			and(failed("NodeLost", 5*minute, 0), func(s *Scene) { s.Members[0].Pod = nil }), plan.Member{Soft: true, Lost: true},
 		},
-		"nobody reaches it, for a minute":       {missed(silentSince(minute)), plan.Member{Soft: true, Await: "x"}},
-		"nobody reaches it, for five minutes":   {missed(silentSince(5 * minute)), plan.Member{Soft: true, Lost: true}},
-		"only the operator does not reach it":   {silentSince(60 * minute), plan.Member{}},
-		"inconsistent data await a comparison":  {failed("DataInconsistent", minute, 2), plan.Member{Hopeless: true, Broken: true, Await: "x"}},
-		"one from before proves nothing":        {and(failed("DataInconsistent", minute, 2), checked("Agreed", 2*minute)), plan.Member{Hopeless: true, Broken: true, Await: "x"}},
-		"inconsistent data are replaced then":   {and(failed("DataInconsistent", minute, 2), checked("Agreed", 0)), plan.Member{Lost: true, Hopeless: true, Broken: true}},
-		"diverged data, although it serves":     {checked("Diverged", minute, "a1"), plan.Member{Lost: true, Hopeless: true, Broken: true}},
-		"unclear data are nobody's fault":       {checked("Unclear", minute, "a1"), plan.Member{}},
-		"one whose failure is over is not lost": {func(s *Scene) { a := s.Members[0].Answer; failed("DataLost", 0, 0)(s); s.Members[0].Answer = a }, plan.Member{}},
+		"nobody reaches it, for a minute":      {missed(silentSince(minute)), plan.Member{Soft: true, Await: "x"}},
+		"nobody reaches it, for five minutes":  {missed(silentSince(5 * minute)), plan.Member{Soft: true, Lost: true}},
+		"only the operator does not reach it":  {silentSince(60 * minute), plan.Member{}},
+		"inconsistent data await a comparison": {failed("DataInconsistent", minute, 2), plan.Member{Hopeless: true, Broken: true, Await: "x"}},
+		"one from before proves nothing": {
+			and(failed("DataInconsistent", minute, 2), checked("Agreed", 2*minute)), plan.Member{Hopeless: true, Broken: true, Await: "x"},
+		},
+		"inconsistent data are replaced then": {
+			and(failed("DataInconsistent", minute, 2), checked("Agreed", 0)), plan.Member{Lost: true, Hopeless: true, Broken: true},
+		},
+		"diverged data, although it serves": {checked("Diverged", minute, "a1"), plan.Member{Lost: true, Hopeless: true, Broken: true}},
+		"unclear data are nobody's fault":   {checked("Unclear", minute, "a1"), plan.Member{}},
+		"one whose failure is over is not lost": {
+			func(s *Scene) { a := s.Members[0].Answer; failed("DataLost", 0, 0)(s); s.Members[0].Answer = a }, plan.Member{},
+		},
 		"on request, although it serves": {
 			func(s *Scene) {
 				s.Members[0].Object.Annotations = map[string]string{v1alpha2.AnnotationReplace: "true"}

@@ -155,3 +155,44 @@ func TestStrangersAreToldApartByTheirURL(t *testing.T) {
 		}
 	}
 }
+
+func TestAMemberIsTiedToItsEntryByIDWhenItsURLWasChanged(t *testing.T) {
+	for claim, tc := range map[string]struct {
+		change func(*Scene)
+		tied   bool
+	}{
+		"a voter, by what is on record":     {func(*Scene) {}, true},
+		"one that joins, by its annotation": {func(s *Scene) { joining(s, "a1") }, true},
+		"another ID is another member":      {func(s *Scene) { joining(s, "a2") }, false},
+		"without an ID nobody knows":        {func(s *Scene) { joining(s, "") }, false},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			s := whole()
+			tc.change(s)
+			s.Members[0].Entry = nil
+			s.List.Members[0].PeerURLs = []string{"http://elsewhere:2380"}
+			s.enlist()
+			if got := s.Members[0].Entry != nil; got != tc.tied {
+				t.Errorf("tied is %v, want %v", got, tc.tied)
+			}
+		})
+	}
+}
+
+func TestTheURLDecidesBeforeTheID(t *testing.T) {
+	s := whole()
+	other := etcd.Member{ID: 0xb1, PeerURLs: s.List.Members[0].PeerURLs}
+	s.List.Members = []etcd.Member{{ID: 0xa1, PeerURLs: []string{"http://elsewhere:2380"}}, other}
+	s.Members[0].Entry = nil
+	s.enlist()
+	if e := s.Members[0].Entry; e == nil || e.ID != other.ID {
+		t.Errorf("tied to %+v, want %x", e, other.ID)
+	}
+}
+
+// joining makes the member one that was never seen to run.
+func joining(s *Scene, id string) {
+	o := s.Members[0].Object
+	o.Status = v1alpha2.EtcdMemberStatus{}
+	o.Annotations = map[string]string{v1alpha2.AnnotationMemberID: id}
+}

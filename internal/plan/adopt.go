@@ -44,7 +44,8 @@ func stranger(c Cluster) (Decision, bool) {
 		return stuck("UnknownMember", fmt.Sprintf("etcd lists member %s, which has no EtcdMember and was not made by this operator: "+
 			"not changing the membership; remove it from etcd if it does not belong there", id))
 	case s.Remains:
-		return wait("UnknownMember", fmt.Sprintf("etcd lists member %s, which has no EtcdMember: waiting for its Pod and volume to go", id), retry)
+		return wait("UnknownMember",
+			fmt.Sprintf("etcd lists member %s, which has no EtcdMember: waiting for its Pod and volume to go", id), retry)
 	case s.Name != "" && !s.Learner && c.Manual:
 		return stuck("UnknownMember", fmt.Sprintf("etcd lists member %s, of which neither EtcdMember nor volume is left: "+
 			"remove it from etcd, or set spec.memberReplacement.mode to Automatic", id))

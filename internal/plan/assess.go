@@ -21,10 +21,8 @@ func Available(c Cluster) Verdict {
 	switch {
 	case c.Want == 0 && c.count(func(m Member) bool { return !m.Stopped }) == 0:
 		return Verdict{false, "Paused", "the cluster is paused"}
-	case !c.formed() && c.overdue():
-		return Verdict{false, "BootstrapFailed", "the cluster has not formed in time" + troubles(c.Members)}
 	case !c.formed():
-		return Verdict{false, "Bootstrapping", "the cluster has not formed yet"}
+		return forming(c)
 	case slices.Contains(c.Objects, Object{Kind: ClientService}):
 		return Verdict{false, "ClientServiceMissing", "the client Service is not there yet: " + counts}
 	case healthy >= quorum.Size(n) && slices.ContainsFunc(c.Alarms, func(a Alarm) bool { return a.Corrupt }):
@@ -37,6 +35,13 @@ func Available(c Cluster) Verdict {
 		return Verdict{false, "ClusterUnreachable", "no member answers" + troubles(c.Members)}
 	}
 	return Verdict{false, "QuorumLost", counts + troubles(c.Members)}
+}
+
+func forming(c Cluster) Verdict {
+	if c.overdue() {
+		return Verdict{false, "BootstrapFailed", "the cluster has not formed in time" + troubles(c.Members)}
+	}
+	return Verdict{false, "Bootstrapping", "the cluster has not formed yet"}
 }
 
 // Degraded says whether a member is broken, or the cluster tolerates fewer failures than its size allows.

@@ -30,6 +30,7 @@ func corrupt(c Cluster) (Decision, bool) {
 	case !c.Agreed:
 		return wait("ComparingData", "etcd has raised CORRUPT and refuses writes; waiting for the comparison of the members' data", retry)
 	}
-	return stuck("CorruptionUnclear", fmt.Sprintf("etcd has raised CORRUPT for member %x and refuses writes, but all voters hold the same data now: "+
-		"disarm the alarm (etcdctl alarm disarm) if that is right, or restore from a snapshot", c.Alarms[i].ID))
+	return stuck("CorruptionUnclear", fmt.Sprintf("etcd has raised CORRUPT for member %x and refuses writes, "+
+		"but all voters hold the same data now: disarm the alarm (etcdctl alarm disarm) if that is right, "+
+		"or restore from a snapshot", c.Alarms[i].ID))
 }

@@ -47,7 +47,7 @@ var EvidenceClasses = []Evidence{
 	{Reason: "MemoryLost", Remedy: Replace, Gone: true, Doc: "The Pod that held the data in memory is gone."},
 	{Reason: "DataLost", Remedy: Replace, Gone: true, Doc: "The launcher found the volume empty, or without its log (exit code 42)."},
 	{Reason: "ForeignData", Remedy: Replace, Gone: true, Doc: "The launcher found the data of another member or volume (exit code 41)."},
-	{Reason: "CorruptLog", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its write-ahead log, or misses a part of it."},
+	{Reason: "CorruptLog", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its write-ahead log, or lacks a part of it."},
 	{Reason: "CorruptDatabase", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its database."},
 	{
 		Reason: "DataInconsistent", Remedy: Replace, Gone: true, Times: identical, Compared: true,
@@ -58,7 +58,10 @@ var EvidenceClasses = []Evidence{
 		Reason: "MembershipMoved", Remedy: Replace, Gone: true, Times: identical,
 		Doc: "The membership changed before the member's first start; etcd does not let it join with what it knows.",
 	},
-	{Reason: "PeerURLMismatch", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd lists the joining member under another peer URL."},
+	{
+		Reason: "PeerURLMismatch", Remedy: Replace, Gone: true, Times: identical,
+		Doc: "etcd lists the joining member under another peer URL.",
+	},
 	{Reason: "Requested", Remedy: Replace, Doc: "Somebody annotated the EtcdMember with etcd-operator.cozystack.io/replace."},
 	{
 		Reason: "NodeLost", Remedy: Replace, ByNode: true, Missed: true, Soft: true,

@@ -42,7 +42,7 @@ var rules = []rule{
 	{"stranger", "A listed member that is ours and of which nothing is left is removed; one that is not ours stops everything.", stranger},
 	{"expelled", "A member that somebody else removed from etcd is cleaned up.", expelled},
 	{"remove-leaving", "A leaving member hands over leadership and is removed from etcd.", removeLeaving},
-	{"replace-lost", "A member that evidence says is lost is put on record, then marked as leaving: one at a time, within a budget.", replaceLost},
+	{"replace-lost", "A member that is lost by evidence is put on record, then marked as leaving: one by one, within a budget.", replaceLost},
 	{"disarm", "A CORRUPT alarm is taken back when its member is gone and the data of all others are the same.", disarm},
 	{"shrink", "With more members than wanted, the one that is missed least is marked as leaving.", shrink},
 	{"join", "A new member is listed as a learner, admitted, started, caught up and promoted.", join},

@@ -28,7 +28,9 @@ func describe(s Step) string { return strings.TrimPrefix(fmt.Sprintf("%T%v", s, 
 
 func parseCluster(t *testing.T, d *datadriven.TestData) Cluster {
 	t.Helper()
-	c := Cluster{Want: 3, ClusterID: 0xc1, Listed: true, OrdinalsRecorded: true, Deadline: 10 * time.Minute, MaxPerHour: 5, AsideFor: 24 * time.Hour}
+	c := Cluster{
+		Want: 3, ClusterID: 0xc1, Listed: true, OrdinalsRecorded: true, Deadline: 10 * time.Minute, MaxPerHour: 5, AsideFor: 24 * time.Hour,
+	}
 	for _, a := range d.CmdArgs {
 		parseArg(t, d, &c, a)
 	}

@@ -188,12 +188,11 @@ func (t *transport) send(request *http.Request, write bool) (response *http.Resp
 	if !ok { // events: nobody depends on them
 		return t.next.RoundTrip(request)
 	}
-	var carried error
-	err = t.effect(name, func() error {
-		response, carried = t.next.RoundTrip(request)
-		return carried
+	err = t.effect(name, func() (err error) {
+		response, err = t.next.RoundTrip(request) //nolint:bodyclose // closed below, or by the caller
+		return err
 	})
-	if err != nil && response != nil && !errors.Is(err, carried) {
+	if err != nil && response != nil { // the operator dies before it reads the answer
 		_ = response.Body.Close()
 		response = nil
 	}

@@ -101,7 +101,7 @@ func (r *Reconciler) record(ctx context.Context, m *observe.Member, step plan.Re
 	return nil
 }
 
-// admit freezes the list that etcd wants a joining member to know.
+// admit freezes the list that etcd wants a joining member to know, and writes down which entry of it is the member.
 func (r *Reconciler) admit(ctx context.Context, s *observe.Scene, ref plan.Ref) error {
 	var peers []resource.Peer
 	for _, e := range s.List.Members {
@@ -115,8 +115,10 @@ func (r *Reconciler) admit(ctx context.Context, s *observe.Scene, ref plan.Ref) 
 			peers = append(peers, resource.Peer{Name: name, URL: url})
 		}
 	}
-	return r.patchMember(ctx, s.Find(ref.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) {
-		spec.InitialCluster = resource.InitialCluster(peers...)
+	joining := s.Find(ref.Name)
+	return r.patchMember(ctx, joining.Object, func(o *v1alpha2.EtcdMember) {
+		o.Spec.InitialCluster = resource.InitialCluster(peers...)
+		metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha2.AnnotationMemberID, observe.FormatID(joining.Entry.ID))
 	})
 }
 
@@ -124,23 +126,23 @@ func (r *Reconciler) admit(ctx context.Context, s *observe.Scene, ref plan.Ref) 
 func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Step) error {
 	switch step := step.(type) {
 	case plan.MarkLeaving:
-		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) {
-			spec.Removal = &v1alpha2.MemberRemoval{Reason: step.Reason, KeepVolume: step.Keep}
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) {
+			o.Spec.Removal = &v1alpha2.MemberRemoval{Reason: step.Reason, KeepVolume: step.Keep}
 		})
 	case plan.ConfirmRemoval:
-		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Removal.Confirmed = true })
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Removal.Confirmed = true })
 	case plan.Park:
-		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Dormant = true })
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Dormant = true })
 	case plan.Wake:
-		return r.patchMember(ctx, s.Find(step.Name).Object, func(spec *v1alpha2.EtcdMemberSpec) { spec.Dormant = false })
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Dormant = false })
 	default:
 		return fmt.Errorf("intend step %T: not known", step)
 	}
 }
 
-func (r *Reconciler) patchMember(ctx context.Context, m *v1alpha2.EtcdMember, change func(*v1alpha2.EtcdMemberSpec)) error {
+func (r *Reconciler) patchMember(ctx context.Context, m *v1alpha2.EtcdMember, change func(*v1alpha2.EtcdMember)) error {
 	o := m.DeepCopy()
-	change(&o.Spec)
+	change(o)
 	before := client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, o, before); err != nil {
 		return fmt.Errorf("patch EtcdMember %s: %w", o.Name, err)

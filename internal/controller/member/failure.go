@@ -14,20 +14,23 @@ import (
 )
 
 // failure is why the member cannot serve, nil if nothing speaks against it. Its texts are the same for the same failure.
-// What is wrong with the volume or the node explains what is wrong with the Pod, so it goes first.
+// What is wrong with the volume or the node explains what is wrong with the Pod, so it goes first, unless the data are gone.
 func (s *scene) failure(next plan.Realization) *finding {
 	if next.Failure != "" {
 		return &finding{MemberFailure: v1alpha2.MemberFailure{Reason: next.Failure, Message: next.Message}}
 	}
-	if f := s.nodeFailure(); f != nil {
-		return f
+	f := podFailure(s.pod)
+	if node := s.nodeFailure(); node != nil && !conclusive(f) {
+		return node
 	}
-	if f := podFailure(s.pod); f != nil {
+	if f != nil {
 		f.Message += s.advice(f.Reason)
-		return f
 	}
-	return nil
+	return f
 }
+
+// conclusive says whether f is proof by itself that the member has to be replaced, whatever becomes of its node.
+func conclusive(f *finding) bool { return f != nil && plan.Judge(plan.Finding{Reason: f.Reason}).Lost }
 
 // finding is a failure as it is seen now. Times counts the ends of the container that can be seen.
 type finding struct {

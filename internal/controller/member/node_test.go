@@ -146,6 +146,20 @@ func TestAMemberOfANodeThatIsDown(t *testing.T) {
 	}
 }
 
+func TestLostDataOutweighANodeThatIsDown(t *testing.T) {
+	for reason, end := range map[string]corev1.ContainerState{
+		v1alpha2.FailureDataLost: ended(42, lostData), v1alpha2.FailureNodeLost: ended(1, "etcd says nothing"),
+	} {
+		w := placed(t, onNodes(corev1.LabelHostname, corev1.NodeSelectorOpIn, "n1.example"), nil)
+		edit(w, w.pod(), func(p *corev1.Pod) { p.Status = etcd(waiting("CrashLoopBackOff"), end, 9) })
+		w.turn("n1", silent)
+		w.settle()
+		if w.failure() != reason {
+			t.Errorf("got %q, want %q", w.failure(), reason)
+		}
+	}
+}
+
 func TestAPodIsTornAwayFromADeadNodeOnly(t *testing.T) {
 	for _, tt := range []struct {
 		name string
