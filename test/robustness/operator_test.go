@@ -68,7 +68,7 @@ func (w *world) startOperator() (*operator, error) {
 	}
 	members := &member.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: now.Now,
-		OperatorImage: "operator", EtcdRepository: "etcd",
+		OperatorImage: "operator", EtcdRepository: "etcd", WatchNodes: true,
 	}
 	err = errors.Join(clusters.SetupWithManager(mgr, 4), members.SetupWithManager(mgr, 4), comparisons.SetupWithManager(mgr, 4))
 	if err != nil {

@@ -84,7 +84,7 @@ func deleteCluster(w *world) {
 func (w *world) empty() bool {
 	for _, list := range lists() {
 		w.must(w.store.List(context.Background(), list))
-		if meta.LenList(list) > 0 {
+		if _, nodes := list.(*corev1.NodeList); !nodes && meta.LenList(list) > 0 {
 			return false
 		}
 	}

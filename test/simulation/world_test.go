@@ -167,9 +167,12 @@ func (w *world) until(what string, done func() bool) {
 	w.t.Fatalf("%s: not after %d turns: %s", what, most, w.describe())
 }
 
-func (w *world) describe() string {
-	c := w.cluster()
-	s := fmt.Sprintf("want %d, status %+v\n", *c.Spec.Replicas, c.Status)
+func (w *world) describe() (s string) {
+	var clusters v1alpha2.EtcdClusterList
+	w.must(w.store.List(context.Background(), &clusters))
+	for _, c := range clusters.Items {
+		s += fmt.Sprintf("want %d, status %+v\n", *c.Spec.Replicas, c.Status)
+	}
 	var list v1alpha2.EtcdMemberList
 	w.must(w.store.List(context.Background(), &list))
 	for _, m := range list.Items {
