@@ -60,7 +60,7 @@ func (w *ward) lose(victim, reason string, harm func()) {
 // awaitReplaced waits until a replacement is on record, and the member gone.
 func (w *ward) awaitReplaced(victim, reason string) {
 	w.t.Helper()
-	w.await(victim+" is replaced for "+reason, func() {
+	w.awaitFor(2*patience, victim+" is replaced for "+reason, func() { // operators that are killed all the time need longer
 		w.Expect(w.replacements()).To(gomega.ContainElement(victim + " " + reason))
 		w.Expect(w.memberNames()).NotTo(gomega.ContainElement(victim))
 	})
