@@ -31,6 +31,7 @@ func TestMembersWhoseObjectsWereDeletedAreTakenBack(t *testing.T) {
 			w.Expect(testbed.DeleteByHand(w.ctx, m, client.PropagationPolicy(which.cascade))).To(gomega.Succeed())
 		}
 		w.awaitTakenBack(before, uids)
+		w.Expect(w.replacements()).To(gomega.BeEmpty())
 		w.verify(w.load)
 	}
 	w.settle(w.load)
@@ -52,7 +53,6 @@ func (w *ward) awaitTakenBack(before identity, gone map[string]bool) {
 	for _, m := range w.members() {
 		w.Expect(m.Status.MemberID).To(gomega.Equal(before.Members[m.Name]))
 	}
-	w.Expect(w.replacements()).To(gomega.BeEmpty())
 }
 
 // Neither object nor volume is left of a member that etcd lists.

@@ -4,10 +4,7 @@ package robustness
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cozystack/etcd-operator/test/robustness/report"
@@ -24,12 +21,6 @@ func (run *sitting) save() error {
 	s := report.Sitting{
 		Began: run.began.UTC().Format(time.RFC3339), Seconds: int(time.Since(run.began).Seconds()), Worlds: *flagWorlds,
 		Seed: *flagSeed, Count: len(run.results), Kinds: map[string]string{}, Results: results,
-	}
-	if head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output(); err == nil {
-		s.Commit = strings.TrimSpace(string(head))
-	}
-	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
-		s.Load = strings.Join(strings.Fields(string(load))[:3], " ")
 	}
 	for _, f := range catalogue() {
 		s.Kinds[f.name] = f.doc

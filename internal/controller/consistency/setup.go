@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/controller/retry"
 )
 
 // patience bounds a comparison: databases may be large. workers clusters are compared side by side.
@@ -24,7 +25,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
 		Named("consistency").
 		For(&v1alpha2.EtcdCluster{}).
 		Watches(&v1alpha2.EtcdMember{}, handler.EnqueueRequestsFromMapFunc(clusterOf)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers, ReconciliationTimeout: patience}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter(), ReconciliationTimeout: patience}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up consistency controller: %w", err)

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/controller/retry"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
@@ -33,7 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(memberOf)).
 		Watches(&v1alpha2.EtcdCluster{}, handler.EnqueueRequestsFromMapFunc(r.membersOf),
 			builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()})
 	if r.WatchNodes {
 		b = b.Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.membersAt), builder.WithPredicates(nodeChanged()))
 	}

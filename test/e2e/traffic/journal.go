@@ -83,6 +83,15 @@ func (j *Journal) LongestGap() Gap {
 	return j.gap
 }
 
+// TakeGap is LongestGap since it was last called.
+func (j *Journal) TakeGap() Gap {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	gap := j.gap
+	j.gap = Gap{}
+	return gap
+}
+
 // Acked are the keys whose writes were acknowledged so far.
 func (j *Journal) Acked() []string {
 	j.mu.Lock()

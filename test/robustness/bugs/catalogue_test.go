@@ -24,6 +24,11 @@ func processes(kind, seed, count string) []string {
 	}
 }
 
+// testbed runs an end-to-end test against the operator that is deployed.
+func testbed(test string) []string {
+	return []string{"-tags=grpcnotrace,kustomize_disable_go_plugin_support,e2e", "-timeout=14m", "./test/e2e/", "-run=" + test + "$"}
+}
+
 const (
 	planner    = "internal/plan/"
 	controller = "internal/controller/cluster/"
@@ -125,19 +130,41 @@ var bugs = []bug{
 		saying: `the name .* was used twice|not after \d+ turns`,
 	},
 	{
-		name:   "open-launcher",
-		breaks: "The launcher admits everything: a voter starts on an emptied volume (etcd issue 21178).",
-		edits: []edit{{"internal/launcher/launcher.go", "err := l.admit()\n",
-			"_ = l.admit()\n\tvar err error\n"}},
+		name: "open-launcher", breaks: anyVolume, edits: openLauncher,
 		suite: processes("empty-disk", "8", "2"), by: "processes: journal, HashKV and observer under the fault empty-disk",
 		saying: `LOST WRITE: .*|HASHKV: .*|WATCH: .*|NOT LINEARIZABLE.*`,
 	},
 	{
-		name:   "own-eyes-only",
-		breaks: "A member that only the operator does not reach is taken for unreachable, and replaced.",
-		edits: []edit{{"internal/observe/answers.go", `silentVoter(m) && !slices.Contains(heard, m.Entry.ID)`,
-			`silentVoter(m) && (len(heard) >= 0 || !slices.Contains(heard, m.Entry.ID))`}},
+		name: "own-eyes-only", breaks: ownEyes, edits: ownEyesOnly,
 		suite: processes("cut-operator-from-one", "8", "2"), by: "processes: identities under the fault cut-operator-from-one",
 		saying: `REPLACEMENT: .* was replaced, and need not have been`,
 	},
+	{
+		name: "open-launcher, deployed", breaks: anyVolume, edits: openLauncher, deployed: true,
+		suite: testbed("TestMemberWhoseVolumeIsGoneIsReplaced"), by: "testbed: who must be replaced is",
+		saying: `is replaced for DataLost`,
+	},
+	{
+		name: "own-eyes-only, deployed", breaks: ownEyes, edits: ownEyesOnly, deployed: true,
+		suite: testbed("TestMemberIsKeptWhileItIsCutOffFromOneSideOnly"), by: "testbed: who need not be replaced is not",
+		saying: `main-\w+ Unreachable`,
+	},
+	{
+		name: "volume-not-kept, deployed", deployed: true,
+		breaks: "The volume of a replaced member is deleted at once, although it is to be kept.",
+		edits:  []edit{{planner + "realize.go", "case p.KeepAside:", "case p.KeepAside && false:"}},
+		suite:  testbed("TestVolumeOfAReplacedMemberIsKeptAsideUntilTheReplacementVotes"), by: "testbed: the volume is aside",
+		saying: `(?m)^\s*--- FAIL: .*`,
+	},
 }
+
+const (
+	anyVolume = "The launcher admits everything: a voter starts on an emptied volume (etcd issue 21178)."
+	ownEyes   = "A member that only the operator does not reach is taken for unreachable, and replaced."
+)
+
+var (
+	openLauncher = []edit{{"internal/launcher/launcher.go", "err := l.admit()\n", "_ = l.admit()\n\tvar err error\n"}}
+	ownEyesOnly  = []edit{{"internal/observe/answers.go", `silentVoter(m) && !slices.Contains(heard, m.Entry.ID)`,
+		`silentVoter(m) && (len(heard) >= 0 || !slices.Contains(heard, m.Entry.ID))`}}
+)

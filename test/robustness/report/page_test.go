@@ -53,9 +53,9 @@ func TestResultsComeBackAsTheyWereSaved(t *testing.T) {
 	}
 	page := Page(out, []Catch{{Bug: "b", Said: "no"}})
 	for _, line := range []string{
-		"| faults | 2 of 1 kinds |", "| failed | 1 |", "| acknowledged writes that are lost | 1 of 7 |",
+		"| processes | 2 faults of 1 kinds in 1h0m0s, 2 an hour |", "| failed | 1 |", "| acknowledged writes that are lost | 1 of 7 |",
 		"| kill | kill -9 | 2 | 1.0 | 1.0 | 1.0 | 0.0 | 0.0 |",
-		"| etcd Remove | 1 | 0 |", "| 6 | kill |  | LOST WRITE: one / two |", "| b |", "| faults per hour | 2 |",
+		"| etcd Remove | 1 | 0 |", "| 6 | kill |  | LOST WRITE: one / two |", "| b |",
 	} {
 		if !strings.Contains(page, line) {
 			t.Errorf("the page lacks %q:\n%s", line, page)

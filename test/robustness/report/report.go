@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Result is what became of one fault.
@@ -28,6 +30,7 @@ type Result struct {
 
 // Sitting is one run of the tests.
 type Sitting struct {
+	Tier    string            `json:"tier,omitempty"` // OnTestbed, or processes
 	Began   string            `json:"began"`
 	Seconds int               `json:"seconds"`
 	Commit  string            `json:"commit,omitempty"` // of this repository: what a seed stands for may change with it
@@ -40,6 +43,9 @@ type Sitting struct {
 	Results []Result `json:"-"`
 }
 
+// OnTestbed is the tier of real kubelets; that of processes has no name.
+const OnTestbed = "testbed"
+
 // Catch is a seeded bug and what caught it.
 type Catch struct {
 	Bug     string `json:"bug"`
@@ -50,8 +56,14 @@ type Catch struct {
 	Seconds int    `json:"seconds"`
 }
 
-// Save adds a sitting to a folder: a line about the sitting, and one for each fault.
+// Save adds a sitting to a folder: a line about the sitting, at which commit and under which load, and one for each fault.
 func Save(folder, name string, s Sitting) error {
+	if head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output(); err == nil {
+		s.Commit = strings.TrimSpace(string(head))
+	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		s.Load = strings.Join(strings.Fields(string(load))[:3], " ")
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("keep results: %w", err)
 	}
