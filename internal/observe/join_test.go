@@ -196,3 +196,22 @@ func joining(s *Scene, id string) {
 	o.Status = v1alpha2.EtcdMemberStatus{}
 	o.Annotations = map[string]string{v1alpha2.AnnotationMemberID: id}
 }
+
+func TestNumbersAreNotGivenOutAgainAfterTheStatusWasLost(t *testing.T) {
+	for claim, tc := range map[string]struct {
+		recorded, seen, want int64
+	}{
+		"a status that is there counts": {recorded: 9, seen: 3, want: 9},
+		"a lost one is covered by age":  {recorded: 0, seen: 3, want: 3600},
+		"a new cluster begins at one":   {recorded: 0, seen: 0, want: 0},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			s := whole() // made an hour before noon
+			s.Cluster.Status.LastOrdinal, s.LastOrdinal = tc.recorded, max(tc.recorded, tc.seen)
+			s.coverLost(noon)
+			if s.LastOrdinal != tc.want {
+				t.Errorf("got %d, want %d", s.LastOrdinal, tc.want)
+			}
+		})
+	}
+}

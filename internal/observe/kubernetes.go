@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -60,6 +61,14 @@ func (s *Scene) ours(kind string, o client.Object) bool {
 	}
 	s.Namesakes = append(s.Namesakes, kind+" "+o.GetName())
 	return false
+}
+
+// coverLost makes up for a status that was lost, with the numbers of members that are gone by now: nobody makes more than a member
+// a second, so the age of the cluster in seconds is above all of them.
+func (s *Scene) coverLost(now time.Time) {
+	if s.Cluster.Status.LastOrdinal == 0 && s.LastOrdinal > 0 {
+		s.LastOrdinal = max(s.LastOrdinal, int64(now.Sub(s.Cluster.CreationTimestamp.Time).Seconds()))
+	}
 }
 
 // Ordinal is the number of the member that o belongs to, 0 if it says none.

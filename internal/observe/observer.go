@@ -40,6 +40,7 @@ func (o *Observer) look(ctx context.Context, from client.Reader, key types.Names
 	if err != nil {
 		return nil, plan.Cluster{}, err
 	}
+	s.coverLost(o.Now())
 	o.ask(ctx, s)
 	return s, Join(s, o.Now()), nil
 }

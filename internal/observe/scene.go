@@ -24,7 +24,7 @@ type Scene struct {
 	Orphans, Aside []*corev1.PersistentVolumeClaim
 	// Pods are the names of all Pods of this cluster, also of those without an EtcdMember.
 	Pods []string
-	// LastOrdinal is the highest member number seen on any member, volume or in status.
+	// LastOrdinal is at least the highest member number that was ever given out.
 	LastOrdinal int64
 
 	List *etcd.MemberList // nil if no voter could be asked

@@ -49,6 +49,10 @@ func TestMemberWhoseVolumeIsGoneIsReplaced(t *testing.T) {
 	w := newWard(t, 3, generous)
 	w.run([]fault{
 		{name: "claim deleted", reason: v1alpha2.FailureVolumeMissing, harm: func(w *ward, victim string) { w.deleteClaim(victim) }},
+		{
+			name: "claim deleted while its Pod runs", reason: v1alpha2.FailureVolumeTerminating,
+			harm: func(w *ward, victim string) { w.Expect(testbed.DeleteByHand(w.ctx, w.claim(victim))).To(gomega.Succeed()) },
+		},
 		{name: "emptied", reason: v1alpha2.FailureDataLost, harm: harmVolume(bed.Wipe)},
 		{
 			name: "without its log", reason: v1alpha2.FailureDataLost, rare: true,

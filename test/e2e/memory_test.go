@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
 func TestMemoryMemberThatLosesItsPodIsReplacedUnderANewName(t *testing.T) {
@@ -21,6 +23,7 @@ func TestMemoryMemberThatLosesItsPodIsReplacedUnderANewName(t *testing.T) {
 		c.await(victim+" is replaced", func() {
 			c.Expect(c.memberNames()).To(gomega.HaveLen(3))
 			c.Expect(c.memberNames()).NotTo(gomega.ContainElement(victim))
+			c.Expect(c.replacements()).To(gomega.ContainElement(victim + " " + v1alpha2.FailureMemoryLost))
 		})
 		c.awaitReady(3)
 		for _, name := range c.memberNames() {
