@@ -48,7 +48,12 @@ func TestMemberWhoseVolumeIsGoneIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 3, generous)
 	w.run([]fault{
-		{name: "claim deleted", reason: v1alpha2.FailureVolumeMissing, harm: func(w *ward, victim string) { w.deleteClaim(victim) }},
+		{
+			name: "claim deleted", reason: v1alpha2.FailureVolumeMissing,
+			harm: func(w *ward, victim string) {
+				w.withoutPod(victim, func() { w.Expect(testbed.DeleteByHand(w.ctx, w.claim(victim))).To(gomega.Succeed()) })
+			},
+		},
 		{
 			name: "claim deleted while its Pod runs", reason: v1alpha2.FailureVolumeTerminating,
 			harm: func(w *ward, victim string) { w.Expect(testbed.DeleteByHand(w.ctx, w.claim(victim))).To(gomega.Succeed()) },

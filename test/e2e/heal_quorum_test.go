@@ -76,7 +76,7 @@ func TestClusterHealsAsSoonAsItHasQuorumAgain(t *testing.T) {
 	})
 	w.expectNoReplacement(3*time.Second, w.names(), nil)
 	w.Expect(os.Chmod(data, 0o700)).To(gomega.Succeed())
-	w.awaitReplaced(lost, v1alpha2.FailureVolumeMissing)
+	w.awaitReplaced(lost, claimGone)
 	w.awaitReady(3)
 	w.expectSurvivors(before, lost)
 	w.settle(w.load)

@@ -57,11 +57,14 @@ func (w *ward) lose(victim, reason string, harm func()) {
 	w.expectSurvivors(before, victim)
 }
 
-// awaitReplaced waits until a replacement is on record, and the member gone.
+// claimGone is either of two reasons: the operator may see the claim go before its Pod does.
+const claimGone = v1alpha2.FailureVolumeMissing + "|" + v1alpha2.FailureVolumeTerminating
+
+// awaitReplaced waits until a replacement is on record, and the member gone. The reason is a regular expression.
 func (w *ward) awaitReplaced(victim, reason string) {
 	w.t.Helper()
 	w.awaitFor(2*patience, victim+" is replaced for "+reason, func() { // operators that are killed all the time need longer
-		w.Expect(w.replacements()).To(gomega.ContainElement(victim + " " + reason))
+		w.Expect(w.replacements()).To(gomega.ContainElement(gomega.MatchRegexp("^" + victim + " (" + reason + ")$")))
 		w.Expect(w.memberNames()).NotTo(gomega.ContainElement(victim))
 	})
 }

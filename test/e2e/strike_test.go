@@ -76,7 +76,7 @@ var strikes = []strike{
 			w.harmVolume(victim, bed.Wipe)
 			w.killOperators(3)
 		}},
-	{"delete-claim-and-pod", "claim and Pod are deleted", v1alpha2.FailureVolumeMissing,
+	{"delete-claim-and-pod", "claim and Pod are deleted", claimGone,
 		func(w *ward, victim string) { w.deleteClaim(victim) }},
 	{"flip-wal", "a byte in the write-ahead log is changed", v1alpha2.FailureCorruptLog, harmVolume(bed.FlipLog)},
 	{"spoil-db", "the root pages of the database are overwritten", v1alpha2.FailureCorruptDatabase, harmVolume(bed.ScrambleDatabase)},
