@@ -50,19 +50,17 @@ func (a Adapter) Dial(t Target) (Client, error) {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("parse endpoint: %q is not an http or https URL", t.Endpoint)
 	}
-	config := clientConfig(t)
+	config := clientConfig(t, (&session{adapter: a, target: t}).intercept)
 	if a.Connect != nil {
 		config.DialOptions = append(config.DialOptions, grpc.WithContextDialer(a.Connect))
 	}
 	return &client{config: config, opening: make(chan struct{}, 1)}, nil
 }
 
-func clientConfig(t Target) clientv3.Config {
+func clientConfig(t Target, login grpc.UnaryClientInterceptor) clientv3.Config {
 	return clientv3.Config{
 		Endpoints:            []string{t.Endpoint},
 		TLS:                  t.TLS,
-		Username:             t.Username,
-		Password:             t.Password,
 		Logger:               zap.NewNop(),
 		DialKeepAliveTime:    keepaliveTime,
 		DialKeepAliveTimeout: keepaliveTimeout,
@@ -72,7 +70,7 @@ func clientConfig(t Target) clientv3.Config {
 			grpc.WithNoProxy(),
 			grpc.WithIdleTimeout(idleTimeout),
 			grpc.WithStatsHandler(sentMarker{}),
-			grpc.WithChainUnaryInterceptor(failFast),
+			grpc.WithChainUnaryInterceptor(login, failFast),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxReconnectDelay},
 				MinConnectTimeout: connectTimeout,
@@ -85,10 +83,10 @@ func clientConfig(t Target) clientv3.Config {
 func failFast(
 	ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
-	return invoke(ctx, method, request, answer, conn, append(options, grpc.WaitForReady(false))...)
+	return unraw(invoke(ctx, method, request, answer, conn, append(options, grpc.WaitForReady(false))...))
 }
 
-// client connects on its first call: given credentials, clientv3.New waits for the member to accept them.
+// client connects on its first call.
 type client struct {
 	config  clientv3.Config
 	opening chan struct{} // held while etcd is looked at or set
@@ -149,22 +147,22 @@ func (c *client) Close() error {
 
 // read runs a call that changes nothing.
 func (c *client) read(ctx context.Context, call func(context.Context, *clientv3.Client) error) error {
-	ctx, sent := markSent(ctx)
+	ctx, course := watch(ctx)
 	etcd, err := c.open(ctx)
 	if err == nil {
 		err = call(ctx, etcd)
 	}
-	return readError(err, sent.Load())
+	return readError(err, course)
 }
 
 // change runs a call that changes the cluster.
 func (c *client) change(ctx context.Context, call func(context.Context, *clientv3.Client) error) error {
-	ctx, sent := markSent(ctx)
+	ctx, course := watch(ctx)
 	etcd, err := c.open(ctx)
 	if err == nil {
 		err = call(ctx, etcd)
 	}
-	return changeError(err, sent.Load())
+	return changeError(err, course)
 }
 
 // maintenance uses the open connection, where clientv3's own Status dials again for each call.

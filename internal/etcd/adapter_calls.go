@@ -11,9 +11,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// probeKey is the key that Read and ReadLocal ask for. It need not exist.
-const probeKey = "etcd-operator/probe"
-
 // Status implements Reader.
 func (c *client) Status(ctx context.Context) (Status, error) {
 	var status Status
@@ -66,7 +63,7 @@ func alarmsIn(errors []string) []Alarm {
 // Read implements Reader.
 func (c *client) Read(ctx context.Context) error {
 	return c.read(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
-		_, err := etcd.Get(ctx, probeKey)
+		_, err := etcd.Get(ctx, ProbeKey)
 		return err
 	})
 }
@@ -74,7 +71,7 @@ func (c *client) Read(ctx context.Context) error {
 // ReadLocal implements Reader.
 func (c *client) ReadLocal(ctx context.Context) error {
 	return c.read(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
-		_, err := etcd.Get(ctx, probeKey, clientv3.WithSerializable())
+		_, err := etcd.Get(ctx, ProbeKey, clientv3.WithSerializable())
 		return err
 	})
 }

@@ -24,8 +24,33 @@ var (
 	ErrBadTransferee = errors.New("bad leader transferee")
 	// ErrNoLeader: no quorum, or an election is going on.
 	ErrNoLeader = errors.New("no leader")
-	// ErrUnauthenticated: credentials are missing or wrong.
-	ErrUnauthenticated = errors.New("unauthenticated")
+	// ErrAuthRequired: the member wants to know who asks, and was not told: there are no credentials, or it could not be logged
+	// in with them because there is no quorum or the member is a learner. Nothing was done.
+	ErrAuthRequired = errors.New("authentication is required")
+	// ErrAuthFailed: the name or the password is wrong.
+	ErrAuthFailed = errors.New("authentication failed")
+	// ErrPermission: the user may not do this.
+	ErrPermission = errors.New("permission denied")
+	// ErrAuthChanged: users or roles changed while the member looked. Nothing was done; ask again.
+	ErrAuthChanged = errors.New("users or roles have changed meanwhile")
+	// ErrRootMissing: authentication cannot be enabled, for want of the user root or of its role root.
+	ErrRootMissing = errors.New("user root or its role root is missing")
+	// ErrRootProtected: while authentication is on, root cannot be deleted, nor its role be taken from it.
+	ErrRootProtected = errors.New("root cannot be given up while authentication is on")
+	// ErrBadPassword: etcd cannot take the password.
+	ErrBadPassword = errors.New("password cannot be used")
+	// ErrUserExists: there is a user of this name.
+	ErrUserExists = errors.New("user exists already")
+	// ErrUserNotFound: there is no user of this name. Who asks under the name of a deleted user gets it as well.
+	ErrUserNotFound = errors.New("user not found")
+	// ErrRoleExists: there is a role of this name.
+	ErrRoleExists = errors.New("role exists already")
+	// ErrRoleNotFound: there is no role of this name.
+	ErrRoleNotFound = errors.New("role not found")
+	// ErrNotGranted: the user does not have the role, or the role not the permission.
+	ErrNotGranted = errors.New("not granted")
+	// ErrBadRange: no permission can be given for these keys: the first is empty, or not before the end.
+	ErrBadRange = errors.New("no range of keys")
 	// ErrLearnerRefuses: a learner answers only serializable reads.
 	ErrLearnerRefuses = errors.New("not supported by a learner")
 	// ErrCompacted: the history up to the revision is gone.

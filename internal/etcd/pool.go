@@ -2,7 +2,11 @@ package etcd
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -10,12 +14,14 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// Pool is a Dialer that shares connections: dialing an equal target again gives the same connection. Closing a Client of
+// Pool is a Dialer that shares connections: dialing an equal target again gives the same connection, and one with other
+// credentials or TLS material another one. Closing a Client of
 // a Pool gives the connection back; it is closed once nobody has used it for the idle time, so never under a call.
 type Pool struct {
 	dialer Dialer
 	clock  clock.PassiveClock
 	idle   time.Duration
+	key    []byte
 
 	mu    sync.Mutex
 	conns map[string][]*pooled // by endpoint
@@ -25,15 +31,16 @@ var _ Dialer = (*Pool)(nil)
 
 // NewPool shares the connections of dialer. Those that nobody uses for the idle time are closed by the next Dial.
 func NewPool(dialer Dialer, clock clock.PassiveClock, idle time.Duration) *Pool {
-	return &Pool{dialer: dialer, clock: clock, idle: idle, conns: map[string][]*pooled{}}
+	return &Pool{dialer: dialer, clock: clock, idle: idle, key: []byte(rand.Text()), conns: map[string][]*pooled{}}
 }
 
 // pooled is a shared connection. Its pool's lock guards users and since.
 type pooled struct {
 	Client
-	target Target
-	users  int
-	since  time.Time // when the last user left
+	fingerprint [sha256.Size]byte
+	tls         *tls.Config
+	users       int
+	since       time.Time // when the last user left
 }
 
 // Dial implements Dialer.
@@ -41,14 +48,15 @@ func (p *Pool) Dial(t Target) (Client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closeIdle()
-	at := slices.IndexFunc(p.conns[t.Endpoint], func(c *pooled) bool { return same(c.target, t) })
+	fingerprint := p.fingerprint(t)
+	at := slices.IndexFunc(p.conns[t.Endpoint], func(c *pooled) bool { return c.fingerprint == fingerprint && sameTLS(c.tls, t.TLS) })
 	if at < 0 {
 		c, err := p.dialer.Dial(t)
 		if err != nil {
 			return nil, err
 		}
 		at = len(p.conns[t.Endpoint])
-		p.conns[t.Endpoint] = append(p.conns[t.Endpoint], &pooled{Client: c, target: t})
+		p.conns[t.Endpoint] = append(p.conns[t.Endpoint], &pooled{Client: c, fingerprint: fingerprint, tls: t.TLS})
 	}
 	conn := p.conns[t.Endpoint][at]
 	conn.users++
@@ -89,9 +97,14 @@ func (l *lease) Close() error {
 	return nil
 }
 
-// same reports whether two targets may share a connection: the same member, asked as the same user, with equal TLS material.
-func same(a, b Target) bool {
-	return a.Endpoint == b.Endpoint && a.Username == b.Username && a.Password == b.Password && sameTLS(a.TLS, b.TLS)
+// fingerprint tells whom a target asks, and as whom, from any other. It can be neither read nor guessed from: the key is the
+// pool's own.
+func (p *Pool) fingerprint(t Target) [sha256.Size]byte {
+	hash := hmac.New(sha256.New, p.key)
+	for _, part := range append([]string{t.Endpoint, t.Username, t.Password.Reveal()}, t.LoginAt...) {
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
 }
 
 // sameTLS compares what a client proves and trusts. A configuration that decides in callbacks equals only itself.

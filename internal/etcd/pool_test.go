@@ -76,7 +76,7 @@ func TestPoolSharesAConnectionOnlyBetweenEqualTargets(t *testing.T) {
 		return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots(ca), Certificates: []tls.Certificate{leaf}}
 	}
 	base := func() etcd.Target {
-		return etcd.Target{Endpoint: "https://a:2379", TLS: material("ca", "leaf"), Username: "root", Password: "secret"}
+		return etcd.Target{Endpoint: "https://a:2379", TLS: material("ca", "leaf"), Username: "root", Password: etcd.NewSecret("secret")}
 	}
 	for name, c := range map[string]struct {
 		change func(*etcd.Target)
@@ -85,7 +85,8 @@ func TestPoolSharesAConnectionOnlyBetweenEqualTargets(t *testing.T) {
 		"equal material read twice":  {func(*etcd.Target) {}, true},
 		"another endpoint":           {func(t *etcd.Target) { t.Endpoint = "https://b:2379" }, false},
 		"another user":               {func(t *etcd.Target) { t.Username = "reader" }, false},
-		"another password":           {func(t *etcd.Target) { t.Password = "changed" }, false},
+		"another password":           {func(t *etcd.Target) { t.Password = etcd.NewSecret("changed") }, false},
+		"other voters to log in at":  {func(t *etcd.Target) { t.LoginAt = []string{"https://b:2379"} }, false},
 		"another client certificate": {func(t *etcd.Target) { t.TLS = material("ca", "renewed") }, false},
 		"another CA":                 {func(t *etcd.Target) { t.TLS = material("rotated", "leaf") }, false},
 		"another server name":        {func(t *etcd.Target) { t.TLS.ServerName = "c" }, false},

@@ -1,9 +1,6 @@
 package etcd
 
-import (
-	"context"
-	"crypto/tls"
-)
+import "context"
 
 // Member is an entry of etcd's member list.
 type Member struct {
@@ -62,6 +59,9 @@ type HashKV struct {
 	CompactRevision int64 // from which was hashed
 }
 
+// ProbeKey is the key that Read and ReadLocal ask for. It need not exist.
+const ProbeKey = "etcd-operator/probe"
+
 // Reader asks one member. Every call is bounded by its context.
 type Reader interface {
 	// Status is answered by the member from its own state.
@@ -107,14 +107,6 @@ type PeerReader interface {
 	// to know, at least 10 s apart: a first answer names all from whom it ever heard. metricsURL is that of its metrics port,
 	// without a path. No answer is an error, never an empty list.
 	ConnectedPeers(ctx context.Context, metricsURL string) ([]uint64, error)
-}
-
-// Target is a member to connect to.
-type Target struct {
-	Endpoint string // URL of the client port
-	TLS      *tls.Config
-	Username string
-	Password string
 }
 
 // Dialer connects to members. Connecting does not wait for the member: the first call does.
