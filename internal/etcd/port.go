@@ -97,6 +97,7 @@ type Changer interface {
 type Client interface {
 	Reader
 	Changer
+	Authority
 	Close() error
 }
 

@@ -49,14 +49,14 @@ func (c *client) Disarm(ctx context.Context, alarm etcd.Alarm) error {
 	if alarm.Type != etcd.AlarmNoSpace && alarm.Type != etcd.AlarmCorrupt {
 		return fmt.Errorf("disarm: %q is no alarm", alarm.Type)
 	}
-	return c.call(ctx, "Disarm", true, notByLearner(func(p *Process) error {
+	return c.call(ctx, "Disarm", true, notByLearner(c.byRoot(func(p *Process) error {
 		next := *p.state()
 		next.alarms = slices.DeleteFunc(slices.Clone(next.alarms), func(a etcd.Alarm) bool { return a == alarm })
 		if len(next.alarms) < len(p.state().alarms) && before36(p.args.Version) {
 			next.lifted = true // apply.go of 3.5 knows one reason to refuse at a time; a restart would bring the others back
 		}
 		return c.world.commit(p, &next, "")
-	}))
+	})))
 }
 
 func before36(version string) bool { return strings.HasPrefix(version, "3.5.") }

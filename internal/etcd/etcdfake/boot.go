@@ -56,7 +56,7 @@ func (w *World) Start(a Args) (*Process, error) {
 	if w.member(data.clusterID, data.memberID) != nil {
 		return nil, &Exit{Code: 2, Message: lostLog}
 	}
-	p := &Process{world: w, args: a, data: data}
+	p := &Process{world: w, args: a, data: data, since: data.log}
 	if a.CheckAtStart && w.differs(p) {
 		return nil, refuse("%x found data inconsistency with peers", data.memberID)
 	}

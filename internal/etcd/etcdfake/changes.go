@@ -19,13 +19,13 @@ func (c *client) AddLearner(ctx context.Context, peerURL string) (etcd.Member, e
 		return etcd.Member{}, fmt.Errorf("parse peer URL: %w", err)
 	}
 	added := etcd.Member{ID: addedID(peerURL, c.world.clock.Now()), PeerURLs: []string{peerURL}, Learner: true}
-	err := c.call(ctx, "AddLearner", true, notByLearner(func(p *Process) error {
+	err := c.call(ctx, "AddLearner", true, notByLearner(c.byRoot(func(p *Process) error {
 		voters := len(p.state().voters())
 		if voters > 1 && p.connected() < quorum.Size(voters+1) { // util.go, isConnectedToQuorumAfterAddingNewMemberSince
 			return etcd.ErrUnhealthyCluster
 		}
 		return c.apply(p, func(s *state) (*state, error) { return s.add(added) })
-	}))
+	})))
 	if err != nil {
 		return etcd.Member{}, err
 	}
@@ -34,12 +34,12 @@ func (c *client) AddLearner(ctx context.Context, peerURL string) (etcd.Member, e
 
 // Remove implements etcd.Changer: server.go, mayRemoveMember.
 func (c *client) Remove(ctx context.Context, id uint64) error {
-	return c.call(ctx, "Remove", true, notByLearner(func(p *Process) error {
+	return c.call(ctx, "Remove", true, notByLearner(c.byRoot(func(p *Process) error {
 		if err := p.mayRemove(id); err != nil {
 			return err
 		}
 		return c.apply(p, func(s *state) (*state, error) { return s.remove(id) })
-	}))
+	})))
 }
 
 func (p *Process) mayRemove(id uint64) error {
@@ -84,7 +84,7 @@ func (p *Process) connected() int {
 
 // Promote implements etcd.Changer: server.go, PromoteMember. A follower asks the leader.
 func (c *client) Promote(ctx context.Context, id uint64) error {
-	return c.call(ctx, "Promote", true, notByLearner(func(p *Process) error {
+	return c.call(ctx, "Promote", true, notByLearner(c.byRoot(func(p *Process) error {
 		l := c.world.leaderOf(p)
 		if l == nil {
 			return errNoAnswer
@@ -93,7 +93,7 @@ func (c *client) Promote(ctx context.Context, id uint64) error {
 			return err
 		}
 		return c.apply(p, func(s *state) (*state, error) { return s.promote(id) })
-	}))
+	})))
 }
 
 // mayPromote is server.go, isLearnerReady and mayPromoteMember. Whether id is a learner is asked when it is applied.
@@ -127,7 +127,7 @@ func (c *client) apply(p *Process, change func(*state) (*state, error)) error {
 // MoveLeader implements etcd.Changer: api/v3rpc.(*maintenanceServer).MoveLeader and server.go, MoveLeader. It waits in vain for a
 // transferee that is down or behind.
 func (c *client) MoveLeader(ctx context.Context, to uint64) error {
-	return c.call(ctx, "MoveLeader", true, notByLearner(func(p *Process) error {
+	return c.call(ctx, "MoveLeader", true, notByLearner(c.byRoot(func(p *Process) error {
 		if !p.leads() {
 			return etcd.ErrNotLeader
 		}
@@ -143,5 +143,5 @@ func (c *client) MoveLeader(ctx context.Context, to uint64) error {
 		}
 		c.world.enthrone(next)
 		return nil
-	}))
+	})))
 }

@@ -20,7 +20,7 @@ func (d dialer) Dial(t etcd.Target) (etcd.Client, error) {
 	if err := checkURL(t.Endpoint); err != nil {
 		return nil, fmt.Errorf("parse endpoint: %w", err)
 	}
-	return &client{world: d.world, endpoint: t.Endpoint}, nil
+	return &client{world: d.world, endpoint: t.Endpoint, target: t}, nil
 }
 
 func checkURL(s string) error {
@@ -34,6 +34,8 @@ func checkURL(s string) error {
 type client struct {
 	world    *World
 	endpoint string
+	target   etcd.Target
+	token    *token // that it got when it logged in; the world's lock guards it
 	closed   atomic.Bool
 }
 
@@ -140,10 +142,10 @@ func notByLearner(do func(p *Process) error) func(p *Process) error {
 // Status implements etcd.Reader: api/v3rpc.(*maintenanceServer).Status.
 func (c *client) Status(ctx context.Context) (etcd.Status, error) {
 	var status etcd.Status
-	err := c.call(ctx, "Status", false, func(p *Process) error {
+	err := c.call(ctx, "Status", false, c.byUser(func(p *Process) error {
 		status = p.status()
 		return nil
-	})
+	}))
 	return status, err
 }
 
@@ -187,18 +189,18 @@ func minor(version string) string { return version[:max(strings.LastIndex(versio
 
 // Read implements etcd.Reader.
 func (c *client) Read(ctx context.Context) error {
-	return c.call(ctx, "Read", false, notByLearner(c.world.reads))
+	return c.call(ctx, "Read", false, notByLearner(c.byReader(c.world.reads)))
 }
 
 // ReadLocal implements etcd.Reader.
 func (c *client) ReadLocal(ctx context.Context) error {
-	return c.call(ctx, "ReadLocal", false, func(*Process) error { return nil })
+	return c.call(ctx, "ReadLocal", false, c.byReader(func(*Process) error { return nil }))
 }
 
 // Members implements etcd.Reader.
 func (c *client) Members(ctx context.Context) (etcd.MemberList, error) {
 	var list etcd.MemberList
-	err := c.call(ctx, "Members", false, notByLearner(func(p *Process) error {
+	err := c.call(ctx, "Members", false, notByLearner(c.byUser(func(p *Process) error {
 		if err := c.world.reads(p); err != nil {
 			return err
 		}
@@ -208,16 +210,16 @@ func (c *client) Members(ctx context.Context) (etcd.MemberList, error) {
 			list.Members = append(list.Members, m)
 		}
 		return nil
-	}))
+	})))
 	return list, err
 }
 
 // Alarms implements etcd.Reader. It goes through the log: v3_server.go, Alarm.
 func (c *client) Alarms(ctx context.Context) ([]etcd.Alarm, error) {
 	var alarms []etcd.Alarm
-	err := c.call(ctx, "Alarms", false, notByLearner(func(p *Process) error {
+	err := c.call(ctx, "Alarms", false, notByLearner(c.byUser(func(p *Process) error {
 		alarms = slices.Clone(p.state().alarms)
 		return c.world.commit(p, p.state(), "")
-	}))
+	})))
 	return alarms, err
 }

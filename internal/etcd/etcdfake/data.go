@@ -13,11 +13,11 @@ import (
 // HashKV implements etcd.Reader: storage/mvcc.(*store).hashByRev. It takes no quorum.
 func (c *client) HashKV(ctx context.Context, revision int64) (etcd.HashKV, error) {
 	var hash etcd.HashKV
-	err := c.call(ctx, "HashKV", false, notByLearner(func(p *Process) error {
+	err := c.call(ctx, "HashKV", false, notByLearner(c.byRoot(func(p *Process) error {
 		var err error
 		hash, err = p.data.hash(revision)
 		return err
-	}))
+	})))
 	return hash, err
 }
 

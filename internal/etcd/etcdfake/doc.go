@@ -12,5 +12,6 @@
 // Kinder or harsher than etcd, on purpose:
 //   - Nothing takes time. A call that would block until its deadline fails at once, as if the deadline had passed.
 //   - A proposal without a majority leaves no trace; in etcd it may come true later. Inject makes such calls.
-//   - TLS, users and the rules for mixed versions are not modelled.
+//   - Tokens do not time out.
+//   - TLS, and with it users named by certificates, and the rules for mixed versions are not modelled.
 package etcdfake

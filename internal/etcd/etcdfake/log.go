@@ -20,6 +20,7 @@ type state struct {
 	members []etcd.Member // ordered by ID
 	removed []uint64
 	alarms  []etcd.Alarm
+	auth    authority
 	compact int64 // revision up to which the history is gone
 	lifted  bool  // 3.5 only: alarms are raised and refuse nothing, because another one was disarmed
 }

@@ -14,7 +14,8 @@ type Process struct {
 	data  *volume
 	exit  *Exit
 
-	serving bool // it answers clients
+	since   *entry // the end of its log when it started, or was first caught up: it forgot the tokens of before
+	serving bool   // it answers clients
 	leader  uint64
 	match   map[uint64]uint64 // while it leads: how much of its log each member holds
 	peers   map[uint64]peer   // the members that it is in touch with

@@ -198,6 +198,9 @@ func (w *World) follow(p, l *Process) bool {
 		return true
 	}
 	changed = changed || p.data.log != l.data.log
+	if p.since == nil {
+		p.since = l.data.log
+	}
 	p.data.log = l.data.log
 	l.match[p.data.memberID] = p.data.log.at()
 	return changed

@@ -104,7 +104,7 @@ func (w *World) Hide(clientURL string, on bool) { w.change(func() { w.hidden[cli
 type Call struct {
 	Endpoint string
 	Method   string // as in etcd.Client
-	Changes  bool   // it is one of etcd.Changer
+	Changes  bool   // it is one that changes something
 }
 
 // Fault is what goes wrong with a call. The zero Fault is nothing.

@@ -27,6 +27,9 @@ type cluster struct {
 	args  map[string]etcdfake.Args // of the members that were started, by name
 
 	checkAtStart, checkAtCompaction bool // what members are started with
+
+	user     string // as whom members are dialled, nobody at first
+	password etcd.Secret
 }
 
 // found starts members that form a cluster, and waits until all serve.
@@ -78,8 +81,20 @@ func (c *cluster) restartEmpty(t *testing.T, name string, existing bool) {
 // to dials a member. The connection lasts as long as the test.
 func (c *cluster) to(t *testing.T, name string) etcd.Client {
 	t.Helper()
+	return c.as(t, name, c.user, c.password)
+}
+
+// as dials a member under a name, with all others to log in at.
+func (c *cluster) as(t *testing.T, name, user string, password etcd.Secret) etcd.Client {
+	t.Helper()
 	_, clientURL := c.h.Address(name)
-	client, err := c.h.Dialer().Dial(etcd.Target{Endpoint: clientURL})
+	target := etcd.Target{Endpoint: clientURL, Username: user, Password: password}
+	for other, args := range c.args {
+		if other != name && user != "" {
+			target.LoginAt = append(target.LoginAt, args.ClientURL)
+		}
+	}
+	client, err := c.h.Dialer().Dial(target)
 	if err != nil {
 		t.Fatalf("dial %s: %v", name, err)
 	}

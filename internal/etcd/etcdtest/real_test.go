@@ -83,6 +83,7 @@ type processes struct {
 	dir     string
 	members map[string]*process
 	metrics *etcd.Metrics
+	files   []string // flags that make the client port speak TLS, if any
 }
 
 // process is a member: its addresses, and the process that runs last.
@@ -106,10 +107,17 @@ func (r *processes) Address(name string) (peerURL, clientURL string) {
 		p.front = listen(r.t, p.client)
 		r.members[name] = p
 	}
-	return "http://" + p.peer, "http://" + p.front.address()
+	return "http://" + p.peer, r.scheme() + p.front.address()
 }
 
 func (r *processes) MetricsAddress(name string) string { return "http://" + r.members[name].metrics }
+
+func (r *processes) scheme() string {
+	if len(r.files) > 0 {
+		return "https://"
+	}
+	return "http://"
+}
 
 // lastPort is the port that was given out last. They lie below those that the kernel gives to outgoing connections.
 var lastPort = func() *atomic.Int32 {
@@ -146,11 +154,11 @@ func (r *processes) Start(t *testing.T, args etcdfake.Args) {
 	defer log.Close()
 	p.command = exec.Command(r.binary, "--name="+args.Name, "--data-dir="+filepath.Join(r.dir, args.Volume),
 		"--listen-peer-urls="+args.PeerURL, "--initial-advertise-peer-urls="+args.PeerURL,
-		"--listen-client-urls=http://"+p.client, "--advertise-client-urls="+args.ClientURL,
+		"--listen-client-urls="+r.scheme()+p.client, "--advertise-client-urls="+args.ClientURL,
 		"--listen-metrics-urls="+r.MetricsAddress(args.Name),
 		"--initial-cluster="+args.InitialCluster, "--initial-cluster-token="+args.Token, "--initial-cluster-state="+state,
 		"--heartbeat-interval=50", "--election-timeout=500", "--unsafe-no-fsync", "--log-level=warn")
-	p.command.Args = append(p.command.Args, checks(args)...)
+	p.command.Args = append(append(p.command.Args, checks(args)...), r.files...)
 	p.command.Stdout, p.command.Stderr = log, log
 	if err := p.command.Start(); err != nil {
 		t.Fatalf("start etcd: %v", err)

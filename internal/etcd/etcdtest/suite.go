@@ -62,6 +62,9 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		{"members tell whom they are in touch with", seeing},
 		{"alarms are raised and disarmed one by one", alarming},
 		{"a member that finds other data with its peers does not start", checkingAtStart},
+		{"users and roles are kept whether or not anybody is asked who he is", governing},
+		{"with authentication on each call takes the rights that it should", authenticating},
+		{"with authentication on members come, go and restart", belonging},
 		{"a single member takes a learner at once, and an answer may get lost", single},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
