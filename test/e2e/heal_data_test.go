@@ -98,7 +98,7 @@ func TestMemberWhoseFilesAreDamagedIsReplaced(t *testing.T) {
 		{name: "root pages scrambled", reason: v1alpha2.FailureCorruptDatabase, harm: harmVolume(bed.ScrambleDatabase)},
 		{name: "all other pages scrambled", reason: v1alpha2.FailureCorruptDatabase, rare: true, harm: harmVolume(bed.ScramblePages)},
 		{
-			name: "database cut short", reason: v1alpha2.FailureCorruptDatabase, rare: true,
+			name: "database cut short", reason: v1alpha2.FailureDataLost, rare: true,
 			harm: harmVolume(func(volume string) error { return bed.TruncateDatabase(volume, 16<<10) }),
 		},
 	})
