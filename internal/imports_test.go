@@ -30,6 +30,7 @@ func TestDependencyRule(t *testing.T) {
 		{claim: "quorum is arithmetic", from: "internal/quorum", onlyStd: true, never: []string{"context", "net"}},
 		{claim: "plan decides and touches nothing", from: "internal/plan", onlyStd: true,
 			also: []string{"internal/quorum"}, never: []string{"context", "net"}},
+		{claim: "certificates are the standard library's", from: "internal/pki", onlyStd: true},
 		{claim: "the launcher is the standard library", from: "internal/launcher", onlyStd: true},
 		{claim: "so is its command", from: "cmd/etcd-launcher", onlyStd: true, also: []string{"internal/launcher"}},
 		{claim: "resource builds and sends nothing", from: "internal/resource", never: slices.Concat(etcd,
