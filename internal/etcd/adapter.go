@@ -50,11 +50,12 @@ func (a Adapter) Dial(t Target) (Client, error) {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("parse endpoint: %q is not an http or https URL", t.Endpoint)
 	}
-	config := clientConfig(t, (&session{adapter: a, target: t}).intercept)
+	login := &session{adapter: a, target: t}
+	config := clientConfig(t, login.intercept)
 	if a.Connect != nil {
 		config.DialOptions = append(config.DialOptions, grpc.WithContextDialer(a.Connect))
 	}
-	return &client{config: config, opening: make(chan struct{}, 1)}, nil
+	return &client{config: config, session: login, opening: make(chan struct{}, 1)}, nil
 }
 
 func clientConfig(t Target, login grpc.UnaryClientInterceptor) clientv3.Config {
@@ -89,6 +90,7 @@ func failFast(
 // client connects on its first call.
 type client struct {
 	config  clientv3.Config
+	session *session
 	opening chan struct{} // held while etcd is looked at or set
 	etcd    *clientv3.Client
 	closed  bool

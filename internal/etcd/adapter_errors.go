@@ -29,6 +29,7 @@ var refusals = map[string]error{
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCFutureRev):              ErrFutureRevision,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserEmpty):              ErrAuthRequired,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCInvalidAuthToken):       ErrAuthRequired, // given out before a restart, or timed out
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthNotEnabled):         ErrAuthOff,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthFailed):             ErrAuthFailed,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionDenied):       ErrPermission,
 	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthOldRevision):        ErrAuthChanged,

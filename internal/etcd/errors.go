@@ -27,6 +27,8 @@ var (
 	// ErrAuthRequired: the member wants to know who asks, and was not told: there are no credentials, or it could not be logged
 	// in with them because there is no quorum or the member is a learner. Nothing was done.
 	ErrAuthRequired = errors.New("authentication is required")
+	// ErrAuthOff: nobody can log in, because nobody has to.
+	ErrAuthOff = errors.New("authentication is off")
 	// ErrAuthFailed: the name or the password is wrong.
 	ErrAuthFailed = errors.New("authentication failed")
 	// ErrPermission: the user may not do this.

@@ -59,6 +59,17 @@ func (s *session) intercept(
 	return invoke(withToken(ctx, token), method, request, answer, conn, options...)
 }
 
+// LogIn implements Authority.
+func (c *client) LogIn(ctx context.Context) error {
+	return c.read(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
+		token, err := c.session.login(ctx, etcd.ActiveConnection())
+		if err == nil {
+			c.session.keep(token)
+		}
+		return err
+	})
+}
+
 func withToken(ctx context.Context, token string) context.Context {
 	if token == "" {
 		return ctx

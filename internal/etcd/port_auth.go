@@ -71,6 +71,9 @@ type Role struct {
 // Who logs in with a password takes a quorum for that, and a voter (Target.LoginAt). Who is logged in stays so until the member
 // restarts, the password is changed, or nothing was asked for 5 minutes. A client certificate that names root needs neither.
 type Authority interface {
+	// LogIn shows whether the name and the password of the Target are right, also where a certificate would do: ErrAuthFailed if
+	// not, ErrAuthOff while etcd does not look at them.
+	LogIn(ctx context.Context) error
 	// AuthStatus is refused with ErrAuthRequired or ErrPermission where it takes root: then authentication is on.
 	AuthStatus(ctx context.Context) (AuthStatus, error)
 	// EnableAuth takes a user root that has the role root: ErrRootMissing otherwise. Enabling twice is no error.

@@ -1,6 +1,7 @@
 package etcdfake
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -85,6 +86,22 @@ func (c *client) login(p *Process) error {
 		}
 	}
 	return err
+}
+
+// LogIn implements etcd.Authority.
+func (c *client) LogIn(ctx context.Context) error {
+	return c.call(ctx, "LogIn", false, func(p *Process) error {
+		if p.state().auth.on {
+			return c.login(p)
+		}
+		if p.state().learns(p.data.memberID) {
+			return etcd.ErrLearnerRefuses
+		}
+		if err := c.world.reads(p); err != nil {
+			return err
+		}
+		return etcd.ErrAuthOff
+	})
 }
 
 // loginAt is v3_server.go, Authenticate: the token goes through the log.

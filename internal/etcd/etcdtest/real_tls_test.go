@@ -213,6 +213,9 @@ func TestRealMembersTakeTheNameInACertificateForTheUser(t *testing.T) {
 				t.Errorf("status for %s by its certificate: %v", name, err)
 			}
 			both := s.dial(t, pool, etcd.Target{TLS: own, Username: etcd.Root, Password: password})
+			if err := both.LogIn(ctx); err != nil {
+				t.Errorf("log in as root: %v", err)
+			}
 			if _, err := both.Users(ctx); err != nil {
 				t.Errorf("%s by its certificate, and root by its password: %v", name, err)
 			}

@@ -109,6 +109,7 @@ func authenticating(t *testing.T, c *cluster) {
 	early := c.as(t, "a", etcd.Root, rootPassword)
 	nobody := c.as(t, "a", "", etcd.Secret{})
 	wantOK(t, "read, before anybody is asked", early.Read(within(t, patience)))
+	wantErr(t, "log in, before anybody is asked", early.LogIn(within(t, patience)), etcd.ErrAuthOff)
 	c.enable(t, "a")
 	app := c.as(t, "a", "app", appPassword)
 
@@ -120,6 +121,12 @@ func authenticating(t *testing.T, c *cluster) {
 	step(t, "nor who has no password that is right", func(t *testing.T) {
 		c.checkRights(t, c.as(t, "a", etcd.Root, appPassword), none, etcd.ErrAuthFailed)
 		c.checkRights(t, c.as(t, "a", "stranger", appPassword), none, etcd.ErrAuthFailed)
+	})
+	step(t, "logging in shows whether a password is right", func(t *testing.T) {
+		wantOK(t, "root", c.to(t, "a").LogIn(within(t, patience)))
+		wantOK(t, "app", app.LogIn(within(t, patience)))
+		wantErr(t, "app as root", c.as(t, "a", etcd.Root, appPassword).LogIn(within(t, patience)), etcd.ErrAuthFailed)
+		wantErr(t, "nobody", nobody.LogIn(within(t, patience)), etcd.ErrAuthFailed)
 	})
 	step(t, "any user may look at the members", func(t *testing.T) { c.checkRights(t, app, anyUser, etcd.ErrPermission) })
 	step(t, "and read what its role says", func(t *testing.T) {
@@ -185,6 +192,8 @@ func belonging(t *testing.T, c *cluster) {
 		defer alone.Close()
 		_, err = alone.Status(within(t, patience))
 		wantErr(t, "read status", err, etcd.ErrAuthRequired)
+		wantErr(t, "log in", alone.LogIn(within(t, patience)), etcd.ErrLearnerRefuses)
+		wantOK(t, "log in at a voter", c.to(t, "d").LogIn(within(t, patience)))
 		if s := c.status(t, "d"); !s.Learner {
 			t.Errorf("it says %+v", s)
 		}
