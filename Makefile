@@ -94,7 +94,7 @@ robustness: $(TESTBED) ## Break clusters of etcd processes and see them heal; FA
 .PHONY: robustness-testbed
 robustness-testbed: ## The same on real kubelets (make testbed-up deploy first), with the same settings
 	$(TESTBED) up --etcd 3.5.35,3.6.16,3.7.3
-	go test -tags $(TAGS),e2e,robustness -count=1 -timeout 6h -run TestFaultsOnRealKubelets ./test/e2e/ $(ARGS) -args -faults='$(FAULTS)' \
+	go test -tags $(TAGS),e2e,robustness -count=1 -timeout 6h -parallel 16 -run TestFaultsOnRealKubelets ./test/e2e/ $(ARGS) -args -faults='$(FAULTS)' \
 		-seed=$(or $(SEED),1) -n=$(or $(N),30) -worlds=$(or $(WORLDS),3) -results='$(if $(RESULTS),$(abspath $(RESULTS)))'
 
 .PHONY: robustness-ci

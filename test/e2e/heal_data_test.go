@@ -56,7 +56,9 @@ func TestMemberWhoseVolumeIsGoneIsReplaced(t *testing.T) {
 		},
 		{
 			name: "claim deleted while its Pod runs", reason: v1alpha2.FailureVolumeTerminating,
-			harm: func(w *ward, victim string) { w.Expect(testbed.DeleteByHand(w.ctx, w.claim(victim))).To(gomega.Succeed()) },
+			harm: func(w *ward, victim string) {
+				w.Expect(testbed.DeleteByHand(w.ctx, w.claim(victim))).To(gomega.Succeed())
+			},
 		},
 		{name: "emptied", reason: v1alpha2.FailureDataLost, harm: harmVolume(bed.Wipe)},
 		{

@@ -88,7 +88,7 @@ var strikes = []strike{
 
 // TestFaultsOnRealKubelets strikes clusters of all minors of etcd, one fault after another each, and keeps what became of it.
 func TestFaultsOnRealKubelets(t *testing.T) {
-	run := &hail{began: time.Now(), seeds: make(chan uint64, *flagCount)}
+	run := &hail{began: time.Now(), commit: report.Commit(), seeds: make(chan uint64, *flagCount)}
 	for i := range uint64(*flagCount) {
 		run.seeds <- *flagSeed + i
 	}
@@ -113,8 +113,9 @@ func TestFaultsOnRealKubelets(t *testing.T) {
 
 // hail is many strikes.
 type hail struct {
-	began time.Time
-	seeds chan uint64
+	began  time.Time
+	commit string
+	seeds  chan uint64
 
 	mu      sync.Mutex
 	results []report.Result
@@ -186,7 +187,8 @@ func (run *hail) save() error {
 	}
 	slices.SortFunc(run.results, func(a, b report.Result) int { return int(int64(a.Seed) - int64(b.Seed)) })
 	s := report.Sitting{
-		Tier: report.OnTestbed, Began: run.began.UTC().Format(time.RFC3339), Seconds: int(time.Since(run.began).Seconds()), Worlds: *flagWorlds,
+		Tier: report.OnTestbed, Commit: run.commit, Began: run.began.UTC().Format(time.RFC3339),
+		Seconds: int(time.Since(run.began).Seconds()), Worlds: *flagWorlds,
 		Seed: *flagSeed, Count: len(run.results), Kinds: map[string]string{}, Results: run.results,
 	}
 	for _, k := range strikes {

@@ -19,7 +19,7 @@ func (run *sitting) save() error {
 	}
 	results := slices.SortedFunc(slices.Values(run.results), func(a, b result) int { return int(int64(a.Seed) - int64(b.Seed)) })
 	s := report.Sitting{
-		Began: run.began.UTC().Format(time.RFC3339), Seconds: int(time.Since(run.began).Seconds()), Worlds: *flagWorlds,
+		Began: run.began.UTC().Format(time.RFC3339), Seconds: int(time.Since(run.began).Seconds()), Worlds: *flagWorlds, Commit: run.commit,
 		Seed: *flagSeed, Count: len(run.results), Kinds: map[string]string{}, Results: results,
 	}
 	for _, f := range catalogue() {

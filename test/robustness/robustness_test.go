@@ -16,6 +16,8 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/cozystack/etcd-operator/test/e2e/traffic"
+
+	"github.com/cozystack/etcd-operator/test/robustness/report"
 )
 
 // TestRobustness breaks worlds, fault after fault, and demands after each that the world is whole, that nothing acknowledged is lost,
@@ -30,7 +32,7 @@ func TestRobustness(t *testing.T) {
 	}
 	must(t, err)
 	h := newHarness(t)
-	run := &sitting{t: t, h: h, began: time.Now()}
+	run := &sitting{t: t, h: h, began: time.Now(), commit: report.Commit()}
 	queue := make(chan block)
 	var workers sync.WaitGroup
 	for range min(*flagWorlds, len(blocks)) {
@@ -50,9 +52,10 @@ func TestRobustness(t *testing.T) {
 
 // sitting is one run of this test.
 type sitting struct {
-	t     *testing.T
-	h     *harness
-	began time.Time
+	t      *testing.T
+	h      *harness
+	began  time.Time
+	commit string
 
 	mu      sync.Mutex
 	results []result

@@ -56,11 +56,17 @@ type Catch struct {
 	Seconds int    `json:"seconds"`
 }
 
-// Save adds a sitting to a folder: a line about the sitting, at which commit and under which load, and one for each fault.
-func Save(folder, name string, s Sitting) error {
-	if head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output(); err == nil {
-		s.Commit = strings.TrimSpace(string(head))
+// Commit is what is checked out now, empty if nobody knows.
+func Commit() string {
+	head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return ""
 	}
+	return strings.TrimSpace(string(head))
+}
+
+// Save adds a sitting to a folder: a line about the sitting, with the load of the machine, and one for each fault.
+func Save(folder, name string, s Sitting) error {
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		s.Load = strings.Join(strings.Fields(string(load))[:3], " ")
 	}
