@@ -127,21 +127,22 @@ func (w *authWorld) recorded(name string) *string {
 // take does what a step says. A password step that is cut off leaves no record.
 func (w authWorld) take(t *testing.T, s AuthStep, cut bool) authWorld {
 	t.Helper()
+	if next, ours := w.note(s); ours {
+		return next
+	}
 	switch s := s.(type) {
-	case RecordAuth, RecordRole, ForgetRole, RecordUser, ForgetUser, RecordNext, RecordPassword:
-		return w.note(s)
 	case AddUser:
 		acc := w.account(s.User)
 		w.refuse(t, acc.there, s)
 		*acc = account{there: true, password: s.Password}
-		return w.acknowledge(s.User, s.Password, cut)
+		return w.acknowledge(s, cut)
 	case SetPassword:
 		acc := w.account(s.User)
 		w.refuse(t, !acc.there, s)
 		if acc.password != passwordless {
 			acc.password = s.Password
 		}
-		return w.acknowledge(s.User, s.Password, cut)
+		return w.acknowledge(s, cut)
 	case EnableAuth:
 		w.refuse(t, !w.root.there || !w.root.root || !w.whole, s)
 		w.on, w.byUs = true, true
@@ -154,38 +155,22 @@ func (w authWorld) take(t *testing.T, s AuthStep, cut bool) authWorld {
 	return w
 }
 
-func (w authWorld) note(s AuthStep) authWorld {
-	switch s := s.(type) {
-	case RecordAuth:
-		w.enabled = s.Enabled
-		if !s.Enabled && w.recRoot != absent {
-			w.recRoot = ""
-		}
-	case RecordRole:
-		w.recR = true
-	case ForgetRole:
-		w.recR = false
-	case RecordUser:
-		*w.recorded(s.User) = ""
-	case ForgetUser:
-		*w.recorded(s.User) = absent
-	case RecordNext:
-		w.next = s.Password
-	case RecordPassword:
-		*w.recorded(s.User) = s.Password
-		if s.User == "root" {
-			w.next = ""
-		}
-	default:
+// note writes down what a step says.
+func (w authWorld) note(s AuthStep) (authWorld, bool) {
+	record, ours := w.auth().Record.With(s)
+	w.enabled, w.next, w.recR = record.Enabled, record.Next, len(record.Roles) > 0
+	w.recRoot, w.recU = absent, absent
+	for name, password := range record.Users {
+		*w.recorded(name) = password
 	}
-	return w
+	return w, ours
 }
 
-func (w authWorld) acknowledge(user, password string, cut bool) authWorld {
-	if cut || user == "root" && w.on {
-		return w
+func (w authWorld) acknowledge(s AuthStep, cut bool) authWorld {
+	if password, ours := w.auth().Seen.Acknowledged(s); ours && !cut {
+		w, _ = w.note(password)
 	}
-	return w.note(RecordPassword{user, password})
+	return w
 }
 
 func (w authWorld) govern(t *testing.T, s AuthStep) authWorld {
