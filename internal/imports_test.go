@@ -37,6 +37,8 @@ func TestDependencyRule(t *testing.T) {
 			[]string{"k8s.io/client-go/", "sigs.k8s.io/controller-runtime/", module + "internal/plan", module + "internal/etcd"})},
 		{claim: "etcd is talked to without Kubernetes", from: "internal/etcd", never: slices.Concat(kubernetes,
 			[]string{module + "api", module + "internal/plan"})},
+		{claim: "users and roles are looked at and changed without Kubernetes", from: "internal/access", never: slices.Concat(kubernetes,
+			[]string{module + "api", module + "internal/controller", module + "internal/observe"})},
 		{claim: "the cluster controller does not know the member controller", from: "internal/controller/cluster",
 			never: []string{module + "internal/controller/member"}},
 		{claim: "nor the other way round", from: "internal/controller/member",
