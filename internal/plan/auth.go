@@ -12,10 +12,11 @@ const rootName = "root"
 // Auth is everything that the next step towards the declared authentication may depend on. It knows passwords by their
 // fingerprints only; the empty fingerprint means that there is none, or that it is not known.
 type Auth struct {
-	Whole  bool // all members are there and healthy
-	Want   AuthWant
-	Record AuthRecord
-	Seen   AuthSeen
+	Whole    bool // all members are there and healthy
+	Restored bool // the cluster was made from a snapshot
+	Want     AuthWant
+	Record   AuthRecord
+	Seen     AuthSeen
 }
 
 // AuthWant is what is declared.
@@ -34,6 +35,7 @@ type AuthRecord struct {
 	Users   map[string]string // those that are ours, with the password that etcd acknowledged last
 	Roles   []string          // those that are ours
 	Next    string            // the password that root is being given: etcd may have it already or not
+	Adopted bool              // of what came with a snapshot, what was declared has been taken over
 }
 
 // AuthSeen is what etcd has.
@@ -98,6 +100,7 @@ var authRules = []authRule{
 	{"roles", keepRoles},
 	{"users", keepUsers},
 	{"surplus", dropSurplus},
+	{"adopted", adopted},
 	{"enable", enableAuth},
 	{"unresolved", unresolved},
 }
@@ -179,6 +182,18 @@ func enableAuth(a Auth) (AuthDecision, bool) {
 	default:
 		return authStep(EnableAuth{}, "EnablingAuth", "enabling authentication; users declared beside root: %d", len(a.Want.Users))
 	}
+}
+
+// adopting says whether users and roles came with a snapshot: those that are declared were made by this operator, or are meant to
+// be, although they are not on record. Whoever restores a cluster under its name expects that.
+func (a Auth) adopting() bool { return a.Restored && !a.Record.Adopted }
+
+// adopted ends that, so that what people make later is theirs.
+func adopted(a Auth) (AuthDecision, bool) {
+	if !a.adopting() {
+		return AuthDecision{}, false
+	}
+	return authStep(RecordAdopted{}, "KeepingUsers", "recording that the declared users and roles that came with the snapshot were taken over")
 }
 
 // unresolved says what people have to resolve. All else is done by then.

@@ -18,25 +18,35 @@ func (r AuthRecord) With(s AuthStep) (AuthRecord, bool) {
 		if !s.Enabled {
 			next.forget(rootName)
 		}
+	case RecordAdopted:
+		next.Adopted = true
+	case RecordNext:
+		next.Next = s.Password
 	case RecordRole:
 		next.Roles = append(next.Roles, s.Role)
 	case ForgetRole:
 		next.Roles = slices.DeleteFunc(next.Roles, func(role string) bool { return role == s.Role })
+	default:
+		return next.withUser(s)
+	}
+	return next, true
+}
+
+func (r AuthRecord) withUser(s AuthStep) (AuthRecord, bool) {
+	switch s := s.(type) {
 	case RecordUser:
-		next.Users[s.User] = ""
+		r.Users[s.User] = ""
 	case ForgetUser:
-		delete(next.Users, s.User)
-	case RecordNext:
-		next.Next = s.Password
+		delete(r.Users, s.User)
 	case RecordPassword:
-		next.Users[s.User] = s.Password
+		r.Users[s.User] = s.Password
 		if s.User == rootName {
-			next.Next = ""
+			r.Next = ""
 		}
 	default:
 		return r, false
 	}
-	return next, true
+	return r, true
 }
 
 func (r AuthRecord) forget(user string) {

@@ -13,6 +13,8 @@ type (
 	// RecordAuth records whether the operator keeps authentication on. If not, root's password is not known any more: anybody may
 	// change it then.
 	RecordAuth struct{ Enabled bool }
+	// RecordAdopted records that nothing more is taken over of what came with a snapshot.
+	RecordAdopted struct{}
 	// RecordRole records that a role is ours, before it is made.
 	RecordRole struct{ Role string }
 	// ForgetRole records that a role of ours is gone.
@@ -58,6 +60,7 @@ type (
 
 func (Nothing) authStep()          {}
 func (RecordAuth) authStep()       {}
+func (RecordAdopted) authStep()    {}
 func (RecordRole) authStep()       {}
 func (ForgetRole) authStep()       {}
 func (RecordUser) authStep()       {}

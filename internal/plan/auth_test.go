@@ -99,6 +99,10 @@ func TestAuthTakesTheStepThatIsNextAndSaysWhy(t *testing.T) {
 			delete(a.Record.Users, "u")
 			a.Seen.Users[1].Roles, a.Seen.Roles[0].Permissions = nil, nil
 		}, Nothing{}, Stuck, "AuthConflict", "left alone (2): role r, user u"},
+		{"but for those that came with a snapshot, which are taken over", func(a *Auth) { a.Restored, a.Record.Roles = true, nil },
+			RecordRole{"r"}, Working, "KeepingRoles", "role r is the operator's"},
+		{"those that came with a snapshot are taken over once", func(a *Auth) { a.Restored = true }, RecordAdopted{}, Working,
+			"KeepingUsers", "were taken over"},
 		{"root is nobody's user", func(a *Auth) { a.Want.Users = []AuthUser{{Name: "root", Password: "B"}}; delete(a.Record.Users, "u") },
 			Nothing{}, Stuck, "AuthConflict", "(1): user root"},
 		{"users go before their roles", func(a *Auth) { a.Want.Users, a.Want.Roles = nil, nil }, DeleteUser{"u"}, Working, "KeepingUsers",

@@ -8,14 +8,14 @@ import (
 
 // foreignRole says whether a role that is declared is somebody else's.
 func (a Auth) foreignRole(name string) bool {
-	return name == rootName || a.Seen.hasRole(name) && !slices.Contains(a.Record.Roles, name)
+	return name == rootName || !a.adopting() && a.Seen.hasRole(name) && !slices.Contains(a.Record.Roles, name)
 }
 
 // foreignUser says whether a user that is declared is somebody else's.
 func (a Auth) foreignUser(name string) bool {
 	_, exists := a.Seen.user(name)
 	_, ours := a.Record.Users[name]
-	return name == rootName || exists && !ours
+	return name == rootName || !a.adopting() && exists && !ours
 }
 
 // grantable says whether a role is there and is what is meant: not one that is declared and that somebody else made.

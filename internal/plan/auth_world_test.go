@@ -14,6 +14,9 @@ type authWorld struct {
 	one, many              Access // what role r allows
 	foreignU, foreignR     bool
 	byUs                   bool // the operator has enabled it
+	restored               bool // u and r, which are not on record, came with a snapshot
+
+	adopted bool
 
 	enabled       bool
 	recRoot, recU string // password on record; absent if the user is not
@@ -55,16 +58,7 @@ var authWants = []AuthWant{
 }
 
 func (w authWorld) auth() Auth {
-	a := Auth{Whole: w.whole, Want: authWants[w.want], Record: AuthRecord{Enabled: w.enabled, Next: w.next, Users: map[string]string{}}}
-	if w.recRoot != absent {
-		a.Record.Users["root"] = w.recRoot
-	}
-	if w.recU != absent {
-		a.Record.Users["u"] = w.recU
-	}
-	if w.recR {
-		a.Record.Roles = []string{"r"}
-	}
+	a := Auth{Whole: w.whole, Restored: w.restored, Want: authWants[w.want], Record: w.record()}
 	a.Seen.On, a.Seen.In = w.on, !w.on || w.certificate
 	if w.on && slices.Contains(a.Passwords(), w.root.password) {
 		a.Seen.In, a.Seen.Password = true, w.root.password
@@ -73,6 +67,20 @@ func (w authWorld) auth() Auth {
 		a.Seen.Users, a.Seen.Roles = w.users(), w.roles()
 	}
 	return a
+}
+
+func (w authWorld) record() AuthRecord {
+	record := AuthRecord{Enabled: w.enabled, Next: w.next, Adopted: w.adopted, Users: map[string]string{}}
+	if w.recRoot != absent {
+		record.Users["root"] = w.recRoot
+	}
+	if w.recU != absent {
+		record.Users["u"] = w.recU
+	}
+	if w.recR {
+		record.Roles = []string{"r"}
+	}
+	return record
 }
 
 func (w authWorld) users() []AuthUser {
@@ -157,8 +165,11 @@ func (w authWorld) take(t *testing.T, s AuthStep, cut bool) authWorld {
 
 // note writes down what a step says.
 func (w authWorld) note(s AuthStep) (authWorld, bool) {
-	record, ours := w.auth().Record.With(s)
-	w.enabled, w.next, w.recR = record.Enabled, record.Next, len(record.Roles) > 0
+	record, ours := w.record().With(s)
+	if record.Adopted && !w.adopted { // what has not been taken over by now is somebody else's
+		w.foreignU, w.foreignR = w.u.there && w.recU == absent, w.r && !w.recR
+	}
+	w.enabled, w.next, w.adopted, w.recR = record.Enabled, record.Next, record.Adopted, len(record.Roles) > 0
 	w.recRoot, w.recU = absent, absent
 	for name, password := range record.Users {
 		*w.recorded(name) = password
@@ -167,7 +178,7 @@ func (w authWorld) note(s AuthStep) (authWorld, bool) {
 }
 
 func (w authWorld) acknowledge(s AuthStep, cut bool) authWorld {
-	if password, ours := w.auth().Seen.Acknowledged(s); ours && !cut {
+	if password, ours := (AuthSeen{On: w.on}).Acknowledged(s); ours && !cut {
 		w, _ = w.note(password)
 	}
 	return w
@@ -251,6 +262,11 @@ func allAuthWorlds() (worlds []authWorld) {
 				w.one = AccessWrite
 			}
 			worlds = append(worlds, w)
+			if (w.foreignU || w.foreignR) && (disturbOneIn == 1 || w.on && password == "A") {
+				restored := w
+				restored.restored, restored.foreignU, restored.foreignR = true, false, false
+				worlds = append(worlds, restored)
+			}
 		}
 	}
 	return worlds
