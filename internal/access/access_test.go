@@ -189,8 +189,7 @@ func TestNoCallThatIsCutOffKeepsTheOperatorOut(t *testing.T) {
 func TestARestoredEtcdIsTakenOverWithThePasswordOfTheSecret(t *testing.T) {
 	o := newOperator(t, "3.6.16")
 	o.life(t)
-	o.auth.Record = plan.AuthRecord{}
-	o.auth.Want.Roles = nil
+	o.auth.Record, o.auth.Restored = plan.AuthRecord{}, true
 	o.wantFulfilled(t)
 	if o.auth.Record.Users["root"] != o.auth.Want.Root || !o.auth.Record.Enabled {
 		t.Errorf("the record is %+v", o.auth.Record)
