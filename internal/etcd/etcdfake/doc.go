@@ -13,5 +13,6 @@
 //   - Nothing takes time. A call that would block until its deadline fails at once, as if the deadline had passed.
 //   - A proposal without a majority leaves no trace; in etcd it may come true later. Inject makes such calls.
 //   - Tokens do not time out.
+//   - A handshake shows what Present says; nobody is trusted or not for it.
 //   - TLS, and with it users named by certificates, and the rules for mixed versions are not modelled.
 package etcdfake

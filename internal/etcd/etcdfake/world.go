@@ -1,6 +1,7 @@
 package etcdfake
 
 import (
+	"crypto/x509"
 	"slices"
 	"sync"
 
@@ -20,6 +21,7 @@ type World struct {
 	cuts      map[[2]string]bool
 	stalled   map[string]bool
 	hidden    map[string]bool
+	presented map[string]*x509.Certificate
 	damages   uint64
 	inject    func(Call) Fault
 }
@@ -43,6 +45,8 @@ func New(clock clock.PassiveClock) *World {
 		cuts:    map[[2]string]bool{},
 		stalled: map[string]bool{},
 		hidden:  map[string]bool{},
+
+		presented: map[string]*x509.Certificate{},
 	}
 }
 

@@ -1,6 +1,7 @@
 package etcdtest_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -186,6 +187,31 @@ func TestRealMembersAnswerOverTLSOnlyWhomTheyTrust(t *testing.T) {
 		_, err := elsewhere.dial(t, etcd.Adapter{}, etcd.Target{TLS: elsewhere.named(t, "anybody")}).Status(within(t, 5*time.Second))
 		if !errors.Is(err, etcd.ErrUnreachable) {
 			t.Errorf("a member whose certificate is for another host: got %v, want %v", err, etcd.ErrUnreachable)
+		}
+	})
+}
+
+// A renewed certificate is in use at once; connections stay.
+func TestRealMembersRenewTheirCertificateWithoutARestart(t *testing.T) {
+	onEachVersion(t, func(t *testing.T, version string) {
+		host := net.IPv4(127, 0, 0, 1)
+		s, ctx := secure(t, version, host), within(t, 20*time.Second)
+		mine := s.named(t, "anybody")
+		before := s.dial(t, etcd.Adapter{}, etcd.Target{TLS: mine})
+		must(t, before.Read(ctx))
+		old, err := etcd.Adapter{}.Certificate(ctx, s.endpoint, s.ca.client())
+		must(t, err)
+		renewed := s.ca.issue(t, "server", host, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+		s.ca.flags(t, s.dir, renewed)
+		shown, err := etcd.Adapter{}.Certificate(ctx, s.endpoint, s.ca.client())
+		if err != nil || shown.Equal(old) || !bytes.Equal(shown.Raw, renewed.Certificate[0]) {
+			t.Errorf("it shows %v, %v, want the renewed one", shown, err)
+		}
+		if err := before.Read(ctx); err != nil {
+			t.Errorf("read over the old connection: %v", err)
+		}
+		if err := s.dial(t, etcd.Adapter{}, etcd.Target{TLS: mine}).Read(ctx); err != nil {
+			t.Errorf("read over a new connection: %v", err)
 		}
 	})
 }
