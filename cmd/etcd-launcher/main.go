@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 
@@ -27,6 +28,9 @@ func main() {
 	if refusal := (*launcher.Refusal)(nil); errors.As(err, &refusal) {
 		report(refusal)
 		os.Exit(refusal.Reason.ExitCode())
+	}
+	if end := (*exec.ExitError)(nil); errors.As(err, &end) { // etcd has said why
+		os.Exit(codeOf(end))
 	}
 	fmt.Fprintln(os.Stderr, "etcd-launcher:", err)
 	os.Exit(1)
@@ -49,7 +53,7 @@ func run(args []string) error {
 // start becomes etcd; it returns only if it must not, or cannot.
 func start(args []string) error {
 	var l launcher.Launcher
-	var awaited string
+	var awaited, joining string
 	flags := flag.NewFlagSet("start", flag.ContinueOnError)
 	flags.StringVar(&l.Marker.ClusterToken, "token", "", "cluster token")
 	flags.StringVar(&l.Marker.Member, "member", "", "name of the member")
@@ -59,6 +63,7 @@ func start(args []string) error {
 	flags.StringVar(&l.Volume.Marker, "marker", "", "file that holds the marker, beside the data directory")
 	flags.StringVar(&l.StateDir, "state-dir", "", "directory that lives as long as the Pod")
 	flags.StringVar(&awaited, "await-host", "", "the member's DNS name, to be waited for; empty waits for nothing")
+	flags.StringVar(&joining, "watch-join", "", "etcd's metrics, to watch the first start of a member that joins; empty watches nothing")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("parse the arguments: %w", err)
 	}
@@ -71,6 +76,11 @@ func start(args []string) error {
 	}
 	if awaited != "" && !await(awaited) {
 		return nil // asked to stop before etcd was there
+	}
+	if joining != "" && l.Volume.IsVirgin() {
+		if again, err := join(command, joining); !again {
+			return err
+		}
 	}
 	if err := syscall.Exec(command[0], command, os.Environ()); err != nil {
 		return fmt.Errorf("start %s: %w", command[0], err)
@@ -107,6 +117,25 @@ func await(host string) bool {
 		fmt.Fprintf(os.Stderr, "etcd-launcher: %s does not resolve to this Pod yet: starting anyway\n", host)
 	}
 	return ctx.Err() == nil
+}
+
+// join runs etcd for the first time, and says whether it is to be started again.
+func join(command []string, metrics string) (bool, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	again, err := launcher.Join(ctx, command, metrics)
+	if again {
+		fmt.Fprintln(os.Stderr, "etcd-launcher: etcd has got its data and waits for what is in them already: starting it again")
+	}
+	return again && ctx.Err() == nil, err
+}
+
+// codeOf is what a container ends with whose first process ended so.
+func codeOf(end *exec.ExitError) int {
+	if status, ok := end.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return end.ExitCode()
 }
 
 // report tells the kubelet and the log. The kubelet reads the termination log first.

@@ -67,6 +67,12 @@ func (v Volume) inspect() (findings, error) {
 	return found, nil
 }
 
+// IsVirgin says whether etcd has never run on a volume that was admitted.
+func (v Volume) IsVirgin() bool {
+	_, err := os.Stat(v.canary())
+	return err == nil
+}
+
 // sort takes note of one file.
 func (v Volume) sort(path string, found *findings) {
 	switch {

@@ -80,11 +80,15 @@ func TestGolden(t *testing.T) {
 	later := first
 	later.Grant, later.Form = resource.GrantNone, false
 
+	joining := member(plain)
+	joining.Spec.Bootstrap = false
+
 	for name, object := range map[string]any{
 		"member-plain":      member(plain),
 		"member-full":       member(full),
 		"claim":             resource.Claim(member(plain)),
 		"pod-first-start":   resource.Pod(member(plain), first),
+		"pod-first-join":    resource.Pod(joining, first),
 		"pod-full-later":    resource.Pod(voter, later),
 		"pod-3.7-later":     resource.Pod(member(minor37), later),
 		"service-headless":  resource.HeadlessService(plain),

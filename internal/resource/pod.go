@@ -182,9 +182,11 @@ func etcdArgs(m *v1alpha2.EtcdMember, in PodIntent) []string {
 		"--marker=" + MarkerPath,
 		"--state-dir=" + stateDir,
 		"--await-host=" + Host(m.Name, m.Spec.ClusterName, m.Namespace),
-		"--",
-		etcdPath,
 	}
+	if in.Grant != GrantNone && !m.Spec.Bootstrap {
+		args = append(args, fmt.Sprintf("--watch-join=http://127.0.0.1:%d/metrics", MetricsPort))
+	}
+	args = append(args, "--", etcdPath)
 	return append(args, etcdFlags(m, in.Form && m.Spec.Bootstrap)...)
 }
 

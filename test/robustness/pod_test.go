@@ -112,10 +112,16 @@ func (r *runner) isReady() bool {
 	return r.podReady
 }
 
-// signal sends a signal to the process, if there is one.
+// signal sends a signal to the process, if there is one. The launcher may have etcd beside it: what the kernel does to one
+// process of a container it does to both.
 func (r *runner) signal(s syscall.Signal) {
-	if p := r.process(); p != nil && !p.hasEnded() {
+	p := r.process()
+	switch {
+	case p == nil || p.hasEnded():
+	case s == syscall.SIGTERM:
 		_ = p.cmd.Process.Signal(s)
+	default:
+		_ = syscall.Kill(-p.cmd.Process.Pid, s)
 	}
 }
 
