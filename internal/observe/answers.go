@@ -115,16 +115,19 @@ func recordedID(m *v1alpha2.EtcdMember) uint64 {
 // removed members are left alone: etcd may panic when it is asked for the status of one (etcd issue 21966).
 func removed(m *v1alpha2.EtcdMember) bool { return m.Spec.Removal != nil && m.Spec.Removal.Confirmed }
 
-func running(p *corev1.Pod) bool {
+func running(p *corev1.Pod) bool { return etcdIn(p) != nil }
+
+// etcdIn is the etcd that runs in p, nil if none does.
+func etcdIn(p *corev1.Pod) *corev1.ContainerStateRunning {
 	if p == nil || p.DeletionTimestamp != nil && p.Status.Phase != corev1.PodRunning {
-		return false
+		return nil
 	}
 	for i := range p.Status.ContainerStatuses {
-		if c := &p.Status.ContainerStatuses[i]; c.Name == "etcd" {
-			return c.State.Running != nil
+		if c := &p.Status.ContainerStatuses[i]; c.Name == resource.EtcdContainer {
+			return c.State.Running
 		}
 	}
-	return false
+	return nil
 }
 
 func podReady(p *corev1.Pod) bool {

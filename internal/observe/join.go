@@ -83,6 +83,9 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 	}
 	s.standing(m, &p)
 	s.health(m, &p)
+	if etcd := etcdIn(m.Pod); etcd != nil && !p.Answered {
+		p.Silent = now.Sub(etcd.StartedAt.Time)
+	}
 	s.trouble(m, &p, now)
 	s.records(m, &p)
 	return p

@@ -107,7 +107,8 @@ type Member struct {
 	Ready    bool // its Pod is ready
 	Starting bool // it is on its way up: nothing is wrong with it yet
 	Leader   bool
-	CaughtUp bool // learner only: etcd would promote it
+	CaughtUp bool          // learner only: etcd would promote it
+	Silent   time.Duration // its process runs for so long, and does not answer
 
 	Dormant   bool   // it is to be parked
 	Stopping  bool   // its Pod was told to stop, or it has none

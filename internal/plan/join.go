@@ -21,7 +21,7 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 		return step(Admit{m.Ref()}, "AdmittingMember", fmt.Sprintf("%s is listed as learner %x; letting it start", m.Name, m.ID))
 	}
 	if !m.Answered {
-		return wait("LearnerStarting", fmt.Sprintf("waiting for the learner %s to start%s", m.Name, troubles([]Member{m})), soon)
+		return awaitStart(m)
 	}
 	if no := MayPromote(c, m); !no.None() {
 		reason := "LearnerCatchingUp"
@@ -31,6 +31,18 @@ func bringUp(c Cluster, m Member) (Decision, bool) {
 		return hold(reason, fmt.Sprintf("not promoting %s: %s", m.Name, no), no, soon)
 	}
 	return ask(Promote{m.Ref()}, "PromotingLearner", fmt.Sprintf("%s has caught up; promoting it", m.Name))
+}
+
+// awaitStart nudges a learner that runs and does not answer. One that got more than 5000 entries by a snapshot counts none of them as
+// applied before it sees another entry (maxGapBetweenApplyAndCommitIndex), and until then etcd does not let it serve.
+func awaitStart(m Member) (Decision, bool) {
+	message := fmt.Sprintf("waiting for the learner %s to start%s", m.Name, troubles([]Member{m}))
+	if m.Silent < patient {
+		return wait("LearnerStarting", message, soon)
+	}
+	d, ok := ask(Nudge{m.Ref()}, "LearnerStarting", message)
+	d.Recheck = retry
+	return d, ok
 }
 
 func grow(c Cluster) (Decision, bool) {

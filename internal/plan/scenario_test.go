@@ -175,6 +175,7 @@ var words = map[string]func(*Member){
 	"requested":  func(m *Member) { m.Lost, m.Loss = true, "Requested" },
 	"condemned":  func(m *Member) { m.Condemned = true },
 	"remembered": func(m *Member) { m.Remembered = true },
+	"silent":     func(m *Member) { m.Silent = patient },
 	"excused":    func(m *Member) { m.Excused = true },
 	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },
 	"broken":     func(m *Member) { m.Broken = true },

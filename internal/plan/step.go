@@ -36,6 +36,8 @@ type (
 	AddLearner struct{ Name string }
 	// Admit freezes the initial cluster of a listed member, so that its Pod may start.
 	Admit struct{ Member Ref }
+	// Nudge writes an entry that changes nothing, so that a learner has one to apply.
+	Nudge struct{ Member Ref }
 	// Promote turns a caught-up learner into a voter.
 	Promote struct{ Member Ref }
 	// MoveLeader hands leadership from a member that is about to go to one that stays.
@@ -80,6 +82,7 @@ func (Record) step()            {}
 func (CreateMember) step()      {}
 func (AddLearner) step()        {}
 func (Admit) step()             {}
+func (Nudge) step()             {}
 func (Promote) step()           {}
 func (MoveLeader) step()        {}
 func (RecordReplacement) step() {}
@@ -121,6 +124,15 @@ type Decision struct {
 	Refusal Refusal // what forbids the step that the rule wants, if that is why it waits
 	// Recheck is how long to wait before looking again even if nothing changes. Zero means at once.
 	Recheck time.Duration
+}
+
+// Advances says whether the step brings the cluster nearer to what is wanted.
+func (d Decision) Advances() bool {
+	switch d.Step.(type) {
+	case Nothing, Nudge:
+		return false
+	}
+	return true
 }
 
 func (o Outlook) String() string {

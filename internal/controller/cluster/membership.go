@@ -26,6 +26,8 @@ func changeMembership(ctx context.Context, s *observe.Scene, step plan.Step) err
 	case plan.AddLearner:
 		_, err := voice.AddLearner(ctx, s.Find(step.Name).Object.Spec.PeerURL)
 		return unless(etcd.ErrPeerURLExists, err, "add %s as a learner", step.Name)
+	case plan.Nudge: // a learner has no NOSPACE alarm
+		return unless(nil, voice.Disarm(ctx, etcd.Alarm{MemberID: step.Member.ID, Type: etcd.AlarmNoSpace}), "nudge %s", step.Member.Name)
 	case plan.Promote:
 		return unless(etcd.ErrNotLearner, voice.Promote(ctx, step.Member.ID), "promote %s", step.Member.Name)
 	case plan.MoveLeader:

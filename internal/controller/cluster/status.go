@@ -19,8 +19,7 @@ import (
 
 // publish tells what was seen and decided, in status and, when something happened, in an event.
 func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cluster, d plan.Decision, acted error) error {
-	_, nothing := d.Step.(plan.Nothing)
-	if !nothing && acted == nil {
+	if d.Advances() && acted == nil {
 		r.Recorder.Eventf(s.Cluster, nil, corev1.EventTypeNormal, d.Reason, stepName(d.Step), "%s", d.Message)
 	}
 	before := s.Cluster.DeepCopy()
@@ -32,7 +31,7 @@ func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cl
 	if err := client.IgnoreNotFound(r.Client.Status().Patch(ctx, s.Cluster, lock)); err != nil {
 		return fmt.Errorf("publish status: %w", err)
 	}
-	if nothing {
+	if !d.Advances() {
 		r.announce(before, s.Cluster, d)
 	}
 	return nil
@@ -72,7 +71,7 @@ func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.T
 			st.DBSize = m.DBSize
 		}
 	}
-	if _, nothing := d.Step.(plan.Nothing); !nothing || old.ObservedGeneration != st.ObservedGeneration {
+	if d.Advances() || old.ObservedGeneration != st.ObservedGeneration {
 		st.LastProgressTime = &metav1.Time{Time: now.Truncate(time.Second)}
 	}
 	conditions(&st, seen, d, now)

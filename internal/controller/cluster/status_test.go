@@ -132,6 +132,15 @@ func TestProgressIsReportedLateAndNotGivenUp(t *testing.T) {
 	}
 }
 
+func TestANudgeIsNoProgress(t *testing.T) {
+	for step, want := range map[plan.Step]bool{plan.Nudge{}: false, plan.Nothing{}: false, plan.Promote{}: true} {
+		s := &observe.Scene{Cluster: &v1alpha2.EtcdCluster{}}
+		if st := statusFrom(s, plan.Cluster{}, plan.Decision{Step: step}, noon); st.LastProgressTime != nil != want {
+			t.Errorf("%T: progress at %s", step, st.LastProgressTime)
+		}
+	}
+}
+
 func TestRecordedFactsAreKept(t *testing.T) {
 	s := &observe.Scene{Cluster: &v1alpha2.EtcdCluster{Status: v1alpha2.EtcdClusterStatus{
 		ClusterID: "c1", ClusterToken: "t", InitialMembers: []string{"a"}, LastOrdinal: 7,
