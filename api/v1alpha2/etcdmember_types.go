@@ -229,6 +229,9 @@ type MemberFailure struct {
 	// Times is how often in a row the etcd container has ended for this reason; 0 if the failure is no end of a container.
 	// +optional
 	Times int32 `json:"times,omitempty"`
+	// Proven is true if etcd has seen for itself that its data cannot be used: it need not end so a second time.
+	// +optional
+	Proven bool `json:"proven,omitempty"`
 	// RestartCount of the etcd container when Times was counted last.
 	// +optional
 	RestartCount int32 `json:"restartCount,omitempty"`

@@ -73,7 +73,7 @@ func (s *Scene) find(m *Member, p *plan.Member, now time.Time) finding {
 
 // recorded fills in what the member controller says.
 func (s *Scene) recorded(f *finding, failure *v1alpha2.MemberFailure, now time.Time) {
-	f.Reason, f.message, f.Times = failure.Reason, failure.Message, int(failure.Times)
+	f.Reason, f.message, f.Times, f.Proven = failure.Reason, failure.Message, int(failure.Times), failure.Proven
 	if failure.Since != nil {
 		f.For = now.Sub(failure.Since.Time)
 		f.Agreed = s.agreedSince(failure.Since.Time)

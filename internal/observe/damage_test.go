@@ -49,6 +49,10 @@ func silentSince(ago time.Duration) func(*Scene) {
 	}
 }
 
+func proven(change func(*Scene)) func(*Scene) {
+	return and(change, func(s *Scene) { s.Members[0].Object.Status.Failure.Proven = true })
+}
+
 func TestEvidenceSaysWhatBecomesOfAMember(t *testing.T) {
 	const minute = time.Minute
 	for claim, tc := range map[string]struct {
@@ -61,6 +65,7 @@ func TestEvidenceSaysWhatBecomesOfAMember(t *testing.T) {
 		"a missing volume is replaced at once": {failed("VolumeMissing", 0, 0), plan.Member{Lost: true, Hopeless: true, Broken: true}},
 		"unreadable data are for a human":      {failed("DataUnreadable", 60*minute, 9), plan.Member{Broken: true, Excused: true}},
 		"one corrupt end is not enough":        {failed("CorruptLog", minute, 1), plan.Member{Hopeless: true, Broken: true, Await: "x"}},
+		"unless it proves it":                  {proven(failed("CorruptLog", 0, 1)), plan.Member{Lost: true, Hopeless: true, Broken: true}},
 		"two corrupt ends are":                 {failed("CorruptLog", 0, 2), plan.Member{Lost: true, Hopeless: true, Broken: true}},
 		"a crash loop has five minutes":        {failed("Crashing", 4*minute, 9), plan.Member{Soft: true, Await: "x"}},
 		"a long crash loop is replaced":        {failed("Crashing", 5*minute, 5), plan.Member{Soft: true, Lost: true}},

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -26,7 +27,7 @@ type Evidence struct {
 	// Grace is how long it must have been seen. With ByNode it is spec.memberReplacement.nodeLossGracePeriodSeconds instead.
 	Grace  time.Duration
 	ByNode bool
-	// Times is how often the etcd container must have ended so in a row.
+	// Times is how often the etcd container must have ended so in a row, if the end does not prove it.
 	Times int
 	// Compared says that a comparison of data must have found a majority that agrees, after the failure was seen.
 	Compared bool
@@ -47,8 +48,8 @@ var EvidenceClasses = []Evidence{
 	{Reason: "MemoryLost", Remedy: Replace, Gone: true, Doc: "The Pod that held the data in memory is gone."},
 	{Reason: "DataLost", Remedy: Replace, Gone: true, Doc: "The launcher found the volume empty, or without its log (exit code 42)."},
 	{Reason: "ForeignData", Remedy: Replace, Gone: true, Doc: "The launcher found the data of another member or volume (exit code 41)."},
-	{Reason: "CorruptLog", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its write-ahead log, or lacks a part of it."},
-	{Reason: "CorruptDatabase", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its database."},
+	{Reason: "CorruptLog", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its write-ahead log, or lacks a part of it. Once is enough where a checksum or its peers prove it."},
+	{Reason: "CorruptDatabase", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its database. Once is enough where neither of its heads is valid."},
 	{
 		Reason: "DataInconsistent", Remedy: Replace, Gone: true, Times: identical, Compared: true,
 		Doc: "etcd's check at start found other data than its peers have, and a majority of them agrees.",
@@ -89,11 +90,19 @@ var EvidenceClasses = []Evidence{
 	{Reason: "NameTaken", Doc: "An object of a needed name belongs to somebody else."},
 }
 
+// Unproven says whether ends of a container, as many as times in a row, lead to a replacement as soon as there is one more.
+func Unproven(reason string, times int) bool {
+	return slices.ContainsFunc(EvidenceClasses, func(e Evidence) bool {
+		return e.Reason == reason && e.Times == identical && times == identical-1
+	})
+}
+
 // Finding is what was seen of a member's failure.
 type Finding struct {
 	Reason string
 	For    time.Duration // how long it has been seen
 	Times  int           // how often in a row the container ended so
+	Proven bool          // the end proves it: a checksum does not fit, or what was acknowledged is gone
 	Agreed bool          // since it was seen, a comparison found a majority of voters that holds the same data
 	Missed bool          // the leader was asked and does not hear it, or nobody is there to be heard
 	ByNode time.Duration // spec.memberReplacement.nodeLossGracePeriodSeconds
@@ -123,7 +132,7 @@ func Judge(f Finding) Judgement {
 		grace = f.ByNode
 	}
 	switch {
-	case f.Times < j.Class.Times:
+	case f.Times < j.Class.Times && !f.Proven:
 		j.Await = fmt.Sprintf("replaced after %d such ends in a row", j.Class.Times)
 	case j.Class.Missed && !f.Missed:
 		j.Await = "not replaced while the leader may hear it"

@@ -14,6 +14,7 @@ type Part struct {
 	KeepAside bool // its volume is kept aside when it goes
 
 	GrantUsed    bool // a Pod may have started on the empty volume
+	Unproven     bool // its container has ended, for a reason that counts as proof when it ends so once more
 	NeverStarted bool // the Pod that the grant was used for is known to have been deleted before it was scheduled
 
 	Volume PartVolume
@@ -172,6 +173,8 @@ func tend(p Part) Realization {
 		return tendEscaped(p)
 	case !p.Pod.Labelled:
 		return Realization{Step: LabelPod, Message: "the Pod's labels differ"}
+	case p.Unproven && p.Recorded && !p.Memory:
+		return Realization{Step: DeletePod, Message: "another start, sooner than the kubelet would try it, shows whether the data can be used"}
 	default:
 		return Realization{}
 	}

@@ -129,6 +129,7 @@ func admit(t *testing.T, b *bed.Bed, medium v1alpha2.StorageMedium, megabytes in
 // heal harms a follower and waits for its successor.
 func (p *patient) heal(h *harm) {
 	p.t.Helper()
+	p.fill(0)
 	victim := p.follower()
 	began := time.Now()
 	p.must(h.do(p, victim))
@@ -140,14 +141,16 @@ func (p *patient) heal(h *harm) {
 func (p *patient) gap(h *harm, replaced bool) {
 	p.t.Helper()
 	victim := p.leader()
+	restarts := p.restarts(victim)
 	w := p.write()
 	p.must(h.do(p, victim))
 	if replaced {
 		p.await(h.name, func() bool { return p.gone(victim) })
 	} else {
-		p.await(h.name, func() bool { return p.leader() != victim && p.leader() != "" })
+		p.await(h.name, func() bool { return p.restarts(victim) > restarts })
 	}
 	p.await(h.name, p.ready)
+	p.await("writes", w.goOn(100))
 	longest, err := w.stop()
 	p.must(err)
 	h.note(longest)
@@ -238,6 +241,13 @@ func (p *patient) pod(member string) *corev1.Pod {
 	pod := &corev1.Pod{}
 	p.must(p.Get(p.t.Context(), client.ObjectKey{Namespace: p.cluster.Namespace, Name: member}, pod))
 	return pod
+}
+
+func (p *patient) restarts(member string) (n int32) {
+	for _, c := range p.pod(member).Status.ContainerStatuses {
+		n += c.RestartCount
+	}
+	return n
 }
 
 func (p *patient) await(what string, done func() bool) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ func number(t *testing.T, variable string, otherwise int) int {
 type writer struct {
 	end     context.CancelFunc
 	ended   chan struct{}
+	acks    atomic.Int64
 	longest time.Duration
 	err     error
 }
@@ -74,6 +76,7 @@ func (w *writer) run(ctx context.Context, etcd *clientv3.Client, begun chan stru
 			continue
 		}
 		now := time.Now()
+		w.acks.Add(1)
 		if acknowledged++; acknowledged == enough {
 			close(begun)
 			last = now
@@ -83,6 +86,12 @@ func (w *writer) run(ctx context.Context, etcd *clientv3.Client, begun chan stru
 			last = now
 		}
 	}
+}
+
+// goOn waits until so many more writes are acknowledged.
+func (w *writer) goOn(more int64) func() bool {
+	enough := w.acks.Load() + more
+	return func() bool { return w.acks.Load() >= enough }
 }
 
 // stop ends the writer and gives the longest gap.
@@ -110,7 +119,7 @@ func (p *patient) dial() *clientv3.Client {
 	return etcd
 }
 
-// fill writes so many megabytes.
+// fill writes so many megabytes, and some entries that stay in the log of every member.
 func (p *patient) fill(megabytes int) {
 	p.t.Helper()
 	etcd := p.dial()
@@ -120,7 +129,7 @@ func (p *patient) fill(megabytes int) {
 		_, err := etcd.Put(p.t.Context(), fmt.Sprintf("fill/%d", n), value)
 		p.must(err)
 	}
-	for n := range 200 { // there must be something to damage
+	for n := range 200 {
 		_, err := etcd.Put(p.t.Context(), fmt.Sprintf("bench/%d", n), "value")
 		p.must(err)
 	}

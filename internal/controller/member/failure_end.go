@@ -35,7 +35,7 @@ func endFailure(c corev1.ContainerStatus) *finding {
 		return nil
 	}
 	f := &finding{MemberFailure: v1alpha2.MemberFailure{
-		Reason: reason, Message: message, ExitCode: &last.ExitCode, Times: 1, RestartCount: restarts,
+		Reason: reason, Message: message, ExitCode: &last.ExitCode, Times: 1, Proven: proves(last.Message, reason), RestartCount: restarts,
 	}}
 	if previous != nil {
 		before, _ := classify(c.Name, previous)
@@ -183,6 +183,16 @@ func reasonIn(tail string) string {
 		}
 	}
 	return ""
+}
+
+// proofs are the ends that no second start can turn out better: a checksum does not fit, or entries are gone that others count on.
+var proofs = map[string][]string{
+	v1alpha2.FailureCorruptDatabase: {"invalid database"},
+	v1alpha2.FailureCorruptLog:      {"crc mismatch", "Was the raft log corrupted"},
+}
+
+func proves(tail, reason string) bool {
+	return slices.ContainsFunc(proofs[reason], func(text string) bool { return strings.Contains(tail, text) })
 }
 
 const panicPrefix = "panic: "

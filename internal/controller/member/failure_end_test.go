@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -117,6 +119,29 @@ func TestEveryRecordedEndIsNamed(t *testing.T) {
 		}
 	}
 	t.Logf("%d ends", len(files))
+}
+
+func TestOnlyWhatNoSecondStartCanChangeIsProven(t *testing.T) {
+	proven := map[string]bool{}
+	files, err := filepath.Glob("testdata/ends/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		end := endOf(t, file)
+		if reason, _ := classify("etcd", end); proves(end.Message, reason) {
+			proven[strings.TrimSuffix(filepath.Base(file), ".txt")] = true
+		}
+	}
+	want := map[string]bool{}
+	for _, version := range []string{"3.5.35", "3.6.16", "3.7.3"} {
+		for _, damage := range []string{"db-head", "wal-crc", "wal-gone"} {
+			want[damage+"-"+version] = true
+		}
+	}
+	if diff := cmp.Diff(want, proven); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestWhatEtcdOnlyReportsIsNoReasonToEnd(t *testing.T) {

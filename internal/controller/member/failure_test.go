@@ -46,6 +46,7 @@ const (
 	crashed  = `{"level":"info","ts":"1","msg":"starting"}
 {"level":"fatal","ts":"2","caller":"etcdmain/etcd.go:1","msg":"discovery failed","error":"something new"}
 `
+	unclear = `{"level":"fatal","ts":"2","caller":"etcdmain/etcd.go:1","msg":"failed to read WAL","error":"read: input/output error"}`
 	corrupt = `{"level":"fatal","ts":"2","caller":"etcdmain/etcd.go:1","msg":"discovery failed","error":"walpb: crc mismatch"}`
 )
 
@@ -184,6 +185,44 @@ func TestWhatAPodEndedWithOutlivesIt(t *testing.T) {
 	w.settle()
 	if f := w.member().Status.Failure; f != nil {
 		t.Errorf("etcd has started, and yet there is %+v", f)
+	}
+}
+
+func TestAnEndThatHasToBeProvenIsTriedAgainAtOnceAndOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		recorded bool
+		status   corev1.PodStatus
+		again    bool
+	}{
+		{"waiting after a log that was not read", true, etcd(backOff, ended(1, unclear), 1), true},
+		{"started once more already", true, etcd(running, ended(1, unclear), 1), false},
+		{"twice", true, etcd(ended(1, unclear), ended(1, unclear), 1), false},
+		{"proven by a checksum", true, etcd(backOff, ended(1, corrupt), 1), false},
+		{"for a reason that a second end does not prove", true, etcd(backOff, ended(1, crashed), 3), false},
+		{"by the launcher, which needs no proof", true, etcd(backOff, ended(42, lostData), 1), false},
+		{"a member that has never served", false, etcd(backOff, ended(1, unclear), 1), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.settle()
+			edit(w, w.member(), func(m *v1alpha2.EtcdMember) {
+				if tt.recorded {
+					m.Status.Incarnation = &v1alpha2.MemberIncarnation{MemberID: "1", VolumeUID: m.Status.VolumeUID}
+				}
+			})
+			first := w.pod().UID
+			for range 3 {
+				edit(w, w.pod(), func(p *corev1.Pod) { p.Status = tt.status })
+				w.settle()
+			}
+			if again := w.pod().UID != first; again != tt.again {
+				t.Errorf("another Pod: %v", again)
+			}
+			if deletes := strings.Count(strings.Join(w.writes, ","), "delete"); tt.again && deletes != 1 {
+				t.Errorf("%d Pods were deleted: %v", deletes, w.writes)
+			}
+		})
 	}
 }
 

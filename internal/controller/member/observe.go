@@ -72,6 +72,7 @@ func (s *scene) part(neverStarted bool) plan.Part {
 		KeepAside:    m.Spec.Removal != nil && m.Spec.Removal.KeepVolume,
 		GrantUsed:    s.grantUsed(),
 		NeverStarted: neverStarted,
+		Unproven:     s.unproven(),
 		Volume:       s.partVolume(),
 		Pod:          s.partPod(),
 	}
@@ -113,6 +114,16 @@ func (s *scene) partPod() plan.PartPod {
 	p.OnVolume = s.inMemory() || s.claim != nil && resource.StartsOn(pod, s.claim.UID)
 	p.Labelled = resource.Labelled(resource.Pod(m, resource.PodIntent{}), pod)
 	return p
+}
+
+// unproven says whether the Pod waits to start etcd once more, after an end that was the first of its kind and is on record.
+func (s *scene) unproven() bool {
+	f, end := s.member.Status.Failure, podFailure(s.pod)
+	if f == nil || end == nil || !s.sawPod() || etcdRuns(s.pod) {
+		return false
+	}
+	counted := s.account(end, metav1.Time{})
+	return counted.Reason == f.Reason && counted.Times == f.Times && !f.Proven && plan.Unproven(f.Reason, int(f.Times))
 }
 
 func (s *scene) inMemory() bool { return s.member.Spec.Storage.Medium == v1alpha2.StorageMediumMemory }
