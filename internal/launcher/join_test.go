@@ -21,7 +21,8 @@ func metricsOf(t *testing.T, looks ...progress) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p := looks[min(int(served.Add(1)), len(looks))-1]
 		fmt.Fprintf(w, "# HELP etcd_server_proposals_applied_total x\netcd_server_proposals_applied_total %g\n"+
-			"etcd_server_proposals_committed_total %g\netcd_server_snapshot_apply_in_progress_total %g\netcd_server_proposals_pending %g\n", p.applied, p.committed, p.applying, p.pending)
+			"etcd_server_proposals_committed_total %g\netcd_server_snapshot_apply_in_progress_total %g\netcd_server_proposals_pending %g\n",
+			p.applied, p.committed, p.applying, p.pending)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -48,8 +47,14 @@ var EvidenceClasses = []Evidence{
 	{Reason: "MemoryLost", Remedy: Replace, Gone: true, Doc: "The Pod that held the data in memory is gone."},
 	{Reason: "DataLost", Remedy: Replace, Gone: true, Doc: "The launcher found the volume empty, or without its log (exit code 42)."},
 	{Reason: "ForeignData", Remedy: Replace, Gone: true, Doc: "The launcher found the data of another member or volume (exit code 41)."},
-	{Reason: "CorruptLog", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its write-ahead log, or lacks a part of it. Once is enough where a checksum or its peers prove it."},
-	{Reason: "CorruptDatabase", Remedy: Replace, Gone: true, Times: identical, Doc: "etcd cannot read its database. Once is enough where neither of its heads is valid."},
+	{
+		Reason: "CorruptLog", Remedy: Replace, Gone: true, Times: identical,
+		Doc: "etcd cannot read its write-ahead log, or lacks a part of it. Once is enough where a checksum or its peers prove it.",
+	},
+	{
+		Reason: "CorruptDatabase", Remedy: Replace, Gone: true, Times: identical,
+		Doc: "etcd cannot read its database. Once is enough where neither of its heads is valid.",
+	},
 	{
 		Reason: "DataInconsistent", Remedy: Replace, Gone: true, Times: identical, Compared: true,
 		Doc: "etcd's check at start found other data than its peers have, and a majority of them agrees.",
@@ -90,11 +95,18 @@ var EvidenceClasses = []Evidence{
 	{Reason: "NameTaken", Doc: "An object of a needed name belongs to somebody else."},
 }
 
+func classOf(reason string) Evidence {
+	for _, class := range EvidenceClasses {
+		if class.Reason == reason {
+			return class
+		}
+	}
+	return Evidence{}
+}
+
 // Unproven says whether ends of a container, as many as times in a row, lead to a replacement as soon as there is one more.
 func Unproven(reason string, times int) bool {
-	return slices.ContainsFunc(EvidenceClasses, func(e Evidence) bool {
-		return e.Reason == reason && e.Times == identical && times == identical-1
-	})
+	return classOf(reason).Times == identical && times == identical-1
 }
 
 // Finding is what was seen of a member's failure.
@@ -118,12 +130,7 @@ type Judgement struct {
 
 // Judge weighs a finding. A reason that is no known class is one that heals.
 func Judge(f Finding) Judgement {
-	j := Judgement{}
-	for _, class := range EvidenceClasses {
-		if class.Reason == f.Reason {
-			j.Class = class
-		}
-	}
+	j := Judgement{Class: classOf(f.Reason)}
 	if j.Class.Remedy != Replace {
 		return j
 	}

@@ -29,7 +29,8 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 	p := Part{Wanted: true, Admitted: true}
 	words := map[string]*bool{
 		"disabled": &p.Disabled, "memory": &p.Memory, "founder": &p.Founder, "recorded": &p.Recorded, "dormant": &p.Dormant,
-		"confirmed": &p.Confirmed, "grant-used": &p.GrantUsed, "never-started": &p.NeverStarted, "unproven": &p.Unproven, "adopted": &p.Adopted, "keep": &p.KeepAside,
+		"confirmed": &p.Confirmed, "grant-used": &p.GrantUsed, "never-started": &p.NeverStarted, "adopted": &p.Adopted, "keep": &p.KeepAside,
+		"unproven": &p.Unproven,
 	}
 	for _, a := range d.CmdArgs {
 		switch fact, known := words[a.Key]; {

@@ -128,11 +128,8 @@ type Decision struct {
 
 // Advances says whether the step brings the cluster nearer to what is wanted.
 func (d Decision) Advances() bool {
-	switch d.Step.(type) {
-	case Nothing, Nudge:
-		return false
-	}
-	return true
+	_, nudge := d.Step.(Nudge)
+	return !nudge && d.Step != Step(Nothing{})
 }
 
 func (o Outlook) String() string {

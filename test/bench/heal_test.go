@@ -143,6 +143,7 @@ func (p *patient) heal(h *harm) {
 // gap harms the leader and measures how long writes wait.
 func (p *patient) gap(h *harm, replaced bool) {
 	p.t.Helper()
+	p.await("a leader", func() bool { return p.leader() != "" })
 	victim := p.leader()
 	restarts := p.restarts(victim)
 	w := p.write()
