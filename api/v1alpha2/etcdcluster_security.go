@@ -2,9 +2,10 @@ package v1alpha2
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// EtcdClusterTLS is transport security for each plane on its own.
+// EtcdClusterTLS is transport security for each plane on its own. A plane that is not named is plain.
 type EtcdClusterTLS struct {
 	// Client is TLS between clients and members.
 	// +optional
@@ -14,17 +15,25 @@ type EtcdClusterTLS struct {
 	Peer *PeerTLS `json:"peer,omitempty"`
 }
 
-// ClientTLS is where certificates for the client plane come from: exactly one source.
+// ClientTLS is where certificates of the client plane come from: exactly one source.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.serverSecretRef), has(self.certManager), has(self.auto)].filter(x, x).size() == 1",message="tls.client needs exactly one source: serverSecretRef, certManager or auto"
+// +kubebuilder:validation:XValidation:rule="!has(self.operatorClientSecretRef) || has(self.serverSecretRef)",message="tls.client.operatorClientSecretRef belongs to serverSecretRef; certManager has operatorClientIssuerRef, and auto makes the operator's certificate itself"
 type ClientTLS struct {
-	// ServerSecretRef names a Secret with tls.crt, tls.key and ca.crt that every member serves.
+	// ServerSecretRef names a Secret with tls.crt, tls.key and ca.crt that every member serves with. Its certificate has to cover
+	// <cluster>.<namespace>.svc and *.<cluster>.<namespace>.svc. A change is checked, and taken over without a restart.
 	// +optional
 	ServerSecretRef *corev1.LocalObjectReference `json:"serverSecretRef,omitempty"`
-	// OperatorClientSecretRef names the operator's client certificate. Setting it makes client certificates required (mTLS).
+	// OperatorClientSecretRef names a Secret with tls.crt and tls.key of the operator's client certificate. Setting it makes client
+	// certificates required (mTLS). With auth its common name has to be root.
 	// +optional
 	OperatorClientSecretRef *corev1.LocalObjectReference `json:"operatorClientSecretRef,omitempty"`
 	// CertManager lets cert-manager issue the certificates.
 	// +optional
 	CertManager *ClientCertManagerTLS `json:"certManager,omitempty"`
+	// Auto lets the operator issue the certificates, from a CA of the cluster's own in the Secret <cluster>-ca.
+	// +optional
+	Auto *ClientAutoTLS `json:"auto,omitempty"`
 }
 
 // ClientCertManagerTLS lets cert-manager issue the certificates of the client plane.
@@ -35,14 +44,70 @@ type ClientCertManagerTLS struct {
 	OperatorClientIssuerRef *IssuerReference `json:"operatorClientIssuerRef,omitempty"`
 }
 
-// PeerTLS is where certificates for the peer plane come from: exactly one source.
+// ClientAuthentication says whether clients have to present a certificate.
+//
+// +kubebuilder:validation:Enum=Required;None
+type ClientAuthentication string
+
+const (
+	// ClientAuthenticationRequired: who has no certificate of the cluster's CA is refused.
+	ClientAuthenticationRequired ClientAuthentication = "Required"
+	// ClientAuthenticationNone: the connection is encrypted, and anybody may connect.
+	ClientAuthenticationNone ClientAuthentication = "None"
+)
+
+// ClientAutoTLS lets the operator issue the certificates of the client plane.
+type ClientAutoTLS struct {
+	// ClientAuthentication is Required or None.
+	//
+	// +kubebuilder:default=Required
+	// +optional
+	ClientAuthentication ClientAuthentication `json:"clientAuthentication,omitempty"`
+
+	AutoCertificates `json:",inline"`
+}
+
+// PeerAutoTLS lets the operator issue the certificates of the peer plane.
+type PeerAutoTLS struct {
+	AutoCertificates `json:",inline"`
+}
+
+// AutoCertificates says how long certificates of the operator live.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.certificateDuration) || duration(self.certificateDuration) >= duration('1m')",message="certificateDuration must be at least 1m"
+// +kubebuilder:validation:XValidation:rule="duration(has(self.caDuration) ? self.caDuration : '87600h') >= duration(has(self.certificateDuration) ? self.certificateDuration : '8760h') + duration(has(self.certificateDuration) ? self.certificateDuration : '8760h')",message="caDuration must be at least twice certificateDuration"
+type AutoCertificates struct {
+	// CertificateDuration is how long a member's certificate lives. It is renewed at two thirds of that. Default 8760h (a year); a
+	// change takes effect with the next certificate.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(s|m|h))+$`
+	// +optional
+	CertificateDuration *metav1.Duration `json:"certificateDuration,omitempty"`
+	// CADuration is how long a CA lives. It is replaced at two thirds of that. Default 87600h (ten years).
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(s|m|h))+$`
+	// +optional
+	CADuration *metav1.Duration `json:"caDuration,omitempty"`
+}
+
+// PeerTLS is where certificates of the peer plane come from: exactly one source.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.secretRef), has(self.certManager), has(self.auto)].filter(x, x).size() == 1",message="tls.peer needs exactly one source: secretRef, certManager or auto"
 type PeerTLS struct {
-	// SecretRef names a Secret with tls.crt, tls.key and ca.crt for all members.
+	// SecretRef names a Secret with tls.crt, tls.key and ca.crt for all members. Its certificate has to cover
+	// *.<cluster>.<namespace>.svc, and allow both server and client authentication.
 	// +optional
 	SecretRef *corev1.LocalObjectReference `json:"secretRef,omitempty"`
 	// CertManager lets cert-manager issue the certificates.
 	// +optional
 	CertManager *PeerCertManagerTLS `json:"certManager,omitempty"`
+	// Auto lets the operator issue the certificates, from a CA of the cluster's own in the Secret <cluster>-peer-ca.
+	// +optional
+	Auto *PeerAutoTLS `json:"auto,omitempty"`
 }
 
 // PeerCertManagerTLS lets cert-manager issue the certificates of the peer plane.
@@ -59,6 +124,40 @@ type IssuerReference struct {
 	// +kubebuilder:validation:Enum=Issuer;ClusterIssuer
 	// +optional
 	Kind string `json:"kind,omitempty"`
+}
+
+// TLSStatus is how far certificates are.
+type TLSStatus struct {
+	// +optional
+	Client *PlaneTLSStatus `json:"client,omitempty"`
+	// +optional
+	Peer *PlaneTLSStatus `json:"peer,omitempty"`
+}
+
+// TLSPhase says how far a change of certificates has come.
+type TLSPhase string
+
+// PlaneTLSStatus is how far the certificates of one plane are.
+type PlaneTLSStatus struct {
+	// Phase is Settled; Renewing while certificates change and their CA does not; Bundle, Leaves and Dropping while a CA is replaced;
+	// Expired when nothing that members present is valid any more.
+	// +optional
+	Phase TLSPhase `json:"phase,omitempty"`
+	// Bundle identifies the CAs that members are started with: their ConfigMap ends with it.
+	// +optional
+	Bundle string `json:"bundle,omitempty"`
+	// AtOnce is true when no quorum of the members accepts each other any more, so that they are restarted all together.
+	// +optional
+	AtOnce bool `json:"atOnce,omitempty"`
+	// NotAfter is when the first certificate that a member presents ends.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+	// RootsNotAfter is when the first CA of the bundle ends.
+	// +optional
+	RootsNotAfter *metav1.Time `json:"rootsNotAfter,omitempty"`
+	// Message says it for people.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // AuthSpec is etcd's own authentication.

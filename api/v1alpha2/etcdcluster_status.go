@@ -54,6 +54,10 @@ type EtcdClusterStatus struct {
 	// +optional
 	AuthEnabled bool `json:"authEnabled,omitempty"`
 
+	// TLS is how far the certificates are.
+	// +optional
+	TLS *TLSStatus `json:"tls,omitempty"`
+
 	// Version is the lowest etcd version that a member runs.
 	// +optional
 	Version string `json:"version,omitempty"`

@@ -122,14 +122,24 @@ type MemberRemoval struct {
 	Confirmed bool `json:"confirmed,omitempty"`
 }
 
-// EtcdMemberTLS is what a member mounts.
+// EtcdMemberTLS is what a member mounts. Certificates change under the running process; whom it trusts changes with a restart.
 type EtcdMemberTLS struct {
+	// ClientServerSecretRef names the Secret with the certificate that clients see. Unset means that they connect in plain.
 	// +optional
 	ClientServerSecretRef *corev1.LocalObjectReference `json:"clientServerSecretRef,omitempty"`
+	// ClientTrustRef names the ConfigMap with the CAs of clients. It is never changed: other CAs come in another one.
+	// +optional
+	ClientTrustRef *corev1.LocalObjectReference `json:"clientTrustRef,omitempty"`
+	// ClientMTLS says that clients have to present a certificate.
 	// +optional
 	ClientMTLS bool `json:"clientMTLS,omitempty"`
+	// PeerSecretRef names the Secret with the certificate for other members. Unset means that members speak in plain.
 	// +optional
 	PeerSecretRef *corev1.LocalObjectReference `json:"peerSecretRef,omitempty"`
+	// PeerTrustRef names the ConfigMap with the CAs of the other members. It is never changed: other CAs come in another one.
+	// +optional
+	PeerTrustRef *corev1.LocalObjectReference `json:"peerTrustRef,omitempty"`
+	// PeerAutoTLS is not used: etcd's own automatic certificates prove nobody's identity.
 	// +optional
 	PeerAutoTLS bool `json:"peerAutoTLS,omitempty"`
 }

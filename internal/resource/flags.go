@@ -36,6 +36,7 @@ func etcdFlags(m *v1alpha2.EtcdMember, form bool) []string {
 		"--initial-cluster-token=" + m.Spec.ClusterToken,
 		"--initial-cluster-state=" + state,
 	}
+	flags = append(flags, tlsFlags(tls)...)
 	flags = append(flags, optionFlags(m.Spec.Options)...)
 	return append(flags, minorFlags[minor(m.Spec.Version)]...)
 }

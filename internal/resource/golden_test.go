@@ -58,9 +58,10 @@ func fullCluster() *v1alpha2.EtcdCluster {
 
 func member(c *v1alpha2.EtcdCluster) *v1alpha2.EtcdMember {
 	name := resource.MemberName(c.Name, c.UID, 1)
+	secured, _ := resource.WantsTLS(c, resource.PeerPlane)
 	m := resource.Member(c, resource.MemberIntent{
 		Ordinal: 1, Founder: true,
-		InitialCluster: resource.InitialCluster(resource.Peer{Name: name, URL: resource.PeerURL(name, c.Name, c.Namespace, false)}),
+		InitialCluster: resource.InitialCluster(resource.Peer{Name: name, URL: resource.PeerURL(name, c.Name, c.Namespace, secured)}),
 	})
 	m.UID = "member-uid"
 	return m
@@ -80,6 +81,16 @@ func TestGolden(t *testing.T) {
 	later := first
 	later.Grant, later.Form = resource.GrantNone, false
 
+	encrypted, mutual := plainCluster(), plainCluster()
+	encrypted.Spec.TLS = &v1alpha2.EtcdClusterTLS{Client: &v1alpha2.ClientTLS{
+		ServerSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
+	}}
+	mutual.Spec.TLS = &v1alpha2.EtcdClusterTLS{
+		Client: &v1alpha2.ClientTLS{Auto: &v1alpha2.ClientAutoTLS{}}, Peer: &v1alpha2.PeerTLS{Auto: &v1alpha2.PeerAutoTLS{}},
+	}
+	mutual.Status.TLS = &v1alpha2.TLSStatus{
+		Client: &v1alpha2.PlaneTLSStatus{Bundle: "c1"}, Peer: &v1alpha2.PlaneTLSStatus{Bundle: "p1"},
+	}
 	joining := member(plain)
 	joining.Spec.Bootstrap = false
 
@@ -89,6 +100,9 @@ func TestGolden(t *testing.T) {
 		"claim":             resource.Claim(member(plain)),
 		"pod-first-start":   resource.Pod(member(plain), first),
 		"pod-first-join":    resource.Pod(joining, first),
+		"pod-encrypted":     resource.Pod(member(encrypted), later),
+		"pod-mutual":        resource.Pod(member(mutual), later),
+		"member-mutual":     member(mutual),
 		"pod-full-later":    resource.Pod(voter, later),
 		"pod-3.7-later":     resource.Pod(member(minor37), later),
 		"service-headless":  resource.HeadlessService(plain),

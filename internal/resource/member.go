@@ -32,13 +32,13 @@ func Member(c *v1alpha2.EtcdCluster, in MemberIntent) *v1alpha2.EtcdMember {
 			Bootstrap:      in.Founder,
 			InitialCluster: in.InitialCluster,
 			ClusterToken:   tokenOf(c),
-			PeerURL:        PeerURL(name, c.Name, c.Namespace, c.Spec.TLS != nil && c.Spec.TLS.Peer != nil),
+			PeerURL:        PeerURL(name, c.Name, c.Namespace, secured(c, PeerPlane)),
 			Replicas:       new(int32(1)),
 		},
 	}
 	m.OwnerReferences = clusterOwner(c)
 	for _, field := range templateFields {
-		field.take(&m.Spec, &c.Spec)
+		field.take(m, c)
 	}
 	return m
 }
@@ -54,9 +54,9 @@ func IsAdopted(m *v1alpha2.EtcdMember) bool {
 func Outdated(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) []string {
 	var differing []string
 	for _, field := range templateFields {
-		wanted := m.Spec.DeepCopy()
-		field.take(wanted, &c.Spec)
-		if !equality.Semantic.DeepEqual(wanted, &m.Spec) {
+		wanted := m.DeepCopy()
+		field.take(wanted, c)
+		if !equality.Semantic.DeepEqual(wanted.Spec, m.Spec) {
 			differing = append(differing, field.name)
 		}
 	}
@@ -66,25 +66,26 @@ func Outdated(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) []string {
 // templateFields are the fields that a member takes over from its cluster.
 var templateFields = []struct {
 	name string
-	take func(*v1alpha2.EtcdMemberSpec, *v1alpha2.EtcdClusterSpec)
+	take func(*v1alpha2.EtcdMember, *v1alpha2.EtcdCluster)
 }{
-	{"version", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Version = c.Version }},
-	{"storage", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
-		aside := m.Storage.ReplacedVolumeTTLSeconds // read from the cluster
-		m.Storage = *c.Storage.DeepCopy()
-		m.Storage.ReplacedVolumeTTLSeconds = aside
+	{"version", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.Version = c.Spec.Version }},
+	{"storage", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) {
+		aside := m.Spec.Storage.ReplacedVolumeTTLSeconds // read from the cluster
+		m.Spec.Storage = *c.Spec.Storage.DeepCopy()
+		m.Spec.Storage.ReplacedVolumeTTLSeconds = aside
 	}},
-	{"resources", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Resources = *c.Resources.DeepCopy() }},
-	{"additionalMetadata", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
-		m.AdditionalMetadata = c.AdditionalMetadata.DeepCopy()
+	{"tls", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.TLS = memberTLS(c, m.Name) }},
+	{"resources", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.Resources = *c.Spec.Resources.DeepCopy() }},
+	{"additionalMetadata", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) {
+		m.Spec.AdditionalMetadata = c.Spec.AdditionalMetadata.DeepCopy()
 	}},
-	{"affinity", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Affinity = c.Affinity.DeepCopy() }},
-	{"topologySpreadConstraints", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
-		m.TopologySpreadConstraints = c.DeepCopy().TopologySpreadConstraints
+	{"affinity", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.Affinity = c.Spec.Affinity.DeepCopy() }},
+	{"topologySpreadConstraints", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) {
+		m.Spec.TopologySpreadConstraints = c.Spec.DeepCopy().TopologySpreadConstraints
 	}},
-	{"options", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) { m.Options = c.Options.DeepCopy() }},
-	{"imagePullSecrets", func(m *v1alpha2.EtcdMemberSpec, c *v1alpha2.EtcdClusterSpec) {
-		m.ImagePullSecrets = c.DeepCopy().ImagePullSecrets
+	{"options", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.Options = c.Spec.Options.DeepCopy() }},
+	{"imagePullSecrets", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) {
+		m.Spec.ImagePullSecrets = c.Spec.DeepCopy().ImagePullSecrets
 	}},
 }
 

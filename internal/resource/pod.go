@@ -159,6 +159,8 @@ func etcdContainer(m *v1alpha2.EtcdMember, in PodIntent) corev1.Container {
 		LivenessProbe:  livenessProbe(),
 		ReadinessProbe: readinessProbe(),
 	}
+	_, certificates := tlsVolumes(m.Spec.TLS)
+	c.VolumeMounts = append(c.VolumeMounts, certificates...)
 	if inMemory(m) {
 		c.Env = append(c.Env, corev1.EnvVar{Name: "POD_UID", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.uid"},

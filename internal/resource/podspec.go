@@ -19,11 +19,12 @@ func volumes(m *v1alpha2.EtcdMember) []corev1.Volume {
 			SizeLimit: &m.Spec.Storage.Size,
 		}}
 	}
-	return []corev1.Volume{
+	certificates, _ := tlsVolumes(m.Spec.TLS)
+	return append([]corev1.Volume{
 		{Name: volumeData, VolumeSource: data},
 		{Name: volumeLauncher, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: volumeState, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-	}
+	}, certificates...)
 }
 
 func resources(m *v1alpha2.EtcdMember) corev1.ResourceRequirements {

@@ -10,9 +10,10 @@ import (
 
 func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
 	intent := resource.MemberIntent{Founder: true}
+	secured, _ := resource.WantsTLS(s.Cluster, resource.PeerPlane)
 	peers := make([]resource.Peer, len(s.Cluster.Status.InitialMembers))
 	for i, founder := range s.Cluster.Status.InitialMembers {
-		peers[i] = resource.Peer{Name: founder, URL: resource.PeerURL(founder, s.Cluster.Name, s.Cluster.Namespace, false)}
+		peers[i] = resource.Peer{Name: founder, URL: resource.PeerURL(founder, s.Cluster.Name, s.Cluster.Namespace, secured)}
 	}
 	intent.InitialCluster = resource.InitialCluster(peers...)
 	for n := s.Cluster.Status.LastOrdinal; n > 0; n-- {
