@@ -3,6 +3,7 @@ package observe
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -44,11 +45,16 @@ func kubernetes(ctx context.Context, from, live client.Reader, key types.Namespa
 
 func (s *Scene) list(ctx context.Context, from client.Reader, into client.ObjectList) error {
 	err := from.List(ctx, into, client.InNamespace(s.Cluster.Namespace), client.MatchingLabels{v1alpha2.LabelCluster: s.Cluster.Name})
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err): // the kind is gone, which must not be taken for the cluster
+		return fmt.Errorf("list %T: %w: %s", into, errNotServed, err.Error())
+	case err != nil:
 		return fmt.Errorf("list %T: %w", into, err)
 	}
 	return nil
 }
+
+var errNotServed = errors.New("the API server does not know the kind")
 
 // ours sorts o: true if it belongs to this very cluster. An earlier cluster's object is noted as a namesake.
 func (s *Scene) ours(kind string, o client.Object) bool {
