@@ -85,6 +85,11 @@ test-contract: $(TESTBED) ## Run the contract suite against real etcd 3.5, 3.6 a
 	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
 	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/ ./test/guard/
 
+.PHONY: test-cert-manager
+test-cert-manager: $(TESTBED) ## See the testbed's cert-manager issue, renew and issue again on a real kube-apiserver
+	$(TESTBED) build kube etcd-3.6.16 cert-manager
+	KUBEBUILDER_ASSETS=$(CURDIR)/.testbed/bin CGO_ENABLED=0 go -C test/testbed/modules/certmanager test -trimpath -count=1 -v ./...
+
 .PHONY: robustness
 robustness: $(TESTBED) ## Break clusters of etcd processes and see them heal; FAULTS="kind,..." SEED=1 N=40 WORLDS=5 RESULTS=folder ARGS=-v
 	$(TESTBED) build kube etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
@@ -119,8 +124,12 @@ test-race: ## Run the unit tests and the simulation under the race detector (nee
 ##@ On a real Kubernetes
 
 .PHONY: testbed-build
-testbed-build: $(TESTBED) ## Build everything that the testbed and the tests need, without starting it
+testbed-build: $(TESTBED) ## Build everything that the testbed and most tests need, without starting it
 	$(TESTBED) build all
+
+.PHONY: testbed-addons
+testbed-addons: $(TESTBED) ## Build the testbed's add-ons, which only some end-to-end tests need
+	$(TESTBED) build cert-manager
 
 .PHONY: testbed-up
 testbed-up: $(TESTBED) ## Start a three-node Kubernetes on this machine (kubeconfig in .testbed/kubeconfig)

@@ -44,12 +44,17 @@ func (b *Bed) CutNodeFromHost(ctx context.Context, node string) error {
 // HealNode undoes CutNode and CutNodeFromHost.
 func (b *Bed) HealNode(ctx context.Context, node string) error { return b.testbed(ctx, "heal", node) }
 
-// StopComponent kills a program of the control plane, for example kube-apiserver.
+// StopComponent kills a program of the control plane, for example kube-apiserver, or an add-on.
 func (b *Bed) StopComponent(ctx context.Context, name string) error {
 	return b.testbed(ctx, "stop", name)
 }
 
-// StartComponent starts it again.
+// WipeAddOn kills an add-on of the testbed and removes what it has brought: of cert-manager all Certificates and their kinds.
+func (b *Bed) WipeAddOn(ctx context.Context, name string) error {
+	return b.testbed(ctx, "stop", name, "--wipe")
+}
+
+// StartComponent starts it again, or an add-on also for the first time.
 func (b *Bed) StartComponent(ctx context.Context, name string) error {
 	return b.testbed(ctx, "start", name)
 }

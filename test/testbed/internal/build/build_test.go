@@ -2,11 +2,14 @@ package build
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cozystack/etcd-operator/test/testbed/internal/progress"
 )
 
 func put(t *testing.T, file, content string) {
@@ -84,6 +87,54 @@ func TestFreshNeedsStampAndPrograms(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAModuleComesWithThePrograms(t *testing.T) {
+	target, source := module(t)
+	plain := stampOf(t, target, source, "go1")
+	put(t, filepath.Join(source, "m", "go.mod"), "module example.org/m\n\ngo 1.26.0\n")
+	put(t, filepath.Join(source, "m", "cmd", "x", "main.go"), "package main\n\nfunc main() {}\n")
+	put(t, filepath.Join(source, "m", "kinds", "a.yaml"), "kind: A")
+	put(t, filepath.Join(source, "m", "kinds", "README.md"), "text")
+	target.Folder = ModuleFolder{Module: "example.org/m", From: "kinds", Pattern: "*.yaml", To: "m-kinds"}
+	if stampOf(t, target, source, "go1") == plain {
+		t.Error("the folder does not change the stamp")
+	}
+	bin := t.TempDir()
+	b := Builder{Source: source, Bin: bin, Logs: t.TempDir(), Out: progress.New(&bytes.Buffer{})}
+	for _, content := range []string{"kind: A", "kind: B"} {
+		put(t, filepath.Join(source, "m", "kinds", "a.yaml"), content)
+		if err := b.Build(t.Context(), target, content); err != nil {
+			t.Fatal(err)
+		}
+		if raw, err := os.ReadFile(filepath.Join(bin, "m-kinds", "a.yaml")); err != nil || string(raw) != content {
+			t.Errorf("the file is %q, %v", raw, err)
+		}
+		if !target.fresh(bin, content) {
+			t.Error("not fresh when just built")
+		}
+	}
+	if _, err := os.Stat(filepath.Join(bin, "m-kinds", "README.md")); err == nil {
+		t.Error("a file of another pattern came too")
+	}
+	if err := os.RemoveAll(filepath.Join(bin, "m-kinds")); err != nil {
+		t.Fatal(err)
+	}
+	if target.fresh(bin, "kind: B") {
+		t.Error("fresh without the folder")
+	}
+	target.Folder.From = "nowhere"
+	if err := b.Build(t.Context(), target, "s"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("built without the folder: %v", err)
+	}
+}
+
+func TestAddOnsAreBuiltOnlyByName(t *testing.T) {
+	for _, name := range []string{"cert-manager"} {
+		if slices.Contains(Basic(), name) || !slices.Contains(Names(), name) {
+			t.Errorf("%s is built with all", name)
+		}
+	}
+}
+
 func TestLookupKnowsEveryName(t *testing.T) {
 	for _, name := range Names() {
 		target, err := Lookup(name)
@@ -110,7 +161,10 @@ func TestLookupKnowsEveryName(t *testing.T) {
 
 // TestModulesPinWhatTheyAreCalled keeps the version in the code and the one in go.mod the same.
 func TestModulesPinWhatTheyAreCalled(t *testing.T) {
-	want := map[string]string{"kube": "k8s.io/kubernetes v" + KubeVersion}
+	want := map[string]string{
+		"kube":        "k8s.io/kubernetes v" + KubeVersion,
+		"certmanager": "github.com/cert-manager/cert-manager v" + CertManagerVersion,
+	}
 	for version, module := range etcdModules {
 		want[module] = "go.etcd.io/etcd/server/v3 v" + version
 	}

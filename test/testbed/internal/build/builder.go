@@ -65,7 +65,7 @@ func (b Builder) Build(ctx context.Context, t Target, stamp string) error {
 	return t.writeStamp(b.Bin, stamp)
 }
 
-// install renames the programs into place, so that a running program keeps its old file.
+// install renames what was made into place, so that a running program keeps its old file.
 func (b Builder) install(t Target, tmp string) error {
 	dir := filepath.Join(b.Bin, t.Out)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -74,6 +74,15 @@ func (b Builder) install(t Target, tmp string) error {
 	for made, name := range t.Programs {
 		if err := os.Rename(filepath.Join(tmp, made), filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("move program: %w", err)
+		}
+	}
+	if t.Folder.To != "" {
+		to := filepath.Join(b.Bin, t.Folder.To)
+		if err := os.RemoveAll(to); err != nil {
+			return fmt.Errorf("remove old folder: %w", err)
+		}
+		if err := os.Rename(filepath.Join(tmp, t.Folder.To), to); err != nil {
+			return fmt.Errorf("move folder: %w", err)
 		}
 	}
 	for link, target := range t.Links {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,6 +75,9 @@ func (b Builder) compile(ctx context.Context, t Target, out string) error {
 		args := append(append([]string{"build", "-v"}, buildFlags...), "-ldflags", t.LDFlags, "-o", out+string(filepath.Separator))
 		err = b.gocmd(ctx, t, c, io.Discard, append(args, t.Packages...)...)
 	}
+	if err == nil && t.Folder.To != "" {
+		err = b.copyFolder(ctx, t, c, filepath.Join(out, t.Folder.To))
+	}
 	step.Done(err)
 	if err != nil {
 		return fmt.Errorf("build %s: %w\n%s\n(whole log: %s)", t.Name, err, tail(logFile, 30), logFile)
@@ -88,6 +92,31 @@ func (b Builder) count(ctx context.Context, t Target, c *counter) error {
 		return err
 	}
 	c.total.Store(int64(bytes.Count(list.Bytes(), []byte("\n"))))
+	return nil
+}
+
+// copyFolder copies the wanted files of a module, which the go command has downloaded.
+func (b Builder) copyFolder(ctx context.Context, t Target, c *counter, to string) error {
+	var dir bytes.Buffer
+	if err := b.gocmd(ctx, t, c, &dir, "list", "-m", "-f", "{{.Dir}}", t.Folder.Module); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(dir.String()), filepath.FromSlash(t.Folder.From), t.Folder.Pattern))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("find %s in folder %s of %s: %w", t.Folder.Pattern, t.Folder.From, t.Folder.Module, errors.Join(err, os.ErrNotExist))
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return fmt.Errorf("create folder: %w", err)
+	}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return fmt.Errorf("read file of module: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(f)), raw, 0o644); err != nil {
+			return fmt.Errorf("copy file of module: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -16,6 +16,9 @@ import (
 func (t Target) stamp(source, goVersion string) (string, error) {
 	h := sha256.New()
 	_, _ = fmt.Fprintln(h, goVersion, runtime.GOARCH, t.LDFlags, t.Packages, t.Programs, buildFlags)
+	if t.Folder.To != "" {
+		_, _ = fmt.Fprintln(h, t.Folder)
+	}
 	root := filepath.Join(source, t.Module)
 	for _, dir := range t.inputs(root) {
 		if err := hashFolder(h, root, dir); err != nil {
@@ -86,7 +89,10 @@ func (t Target) fresh(bin, stamp string) bool {
 			return false
 		}
 	}
-	return true
+	if t.Folder.To != "" {
+		_, err = os.Stat(filepath.Join(bin, t.Folder.To))
+	}
+	return err == nil
 }
 
 func (t Target) stampFile(bin string) string { return filepath.Join(bin, ".stamps", t.Name) }

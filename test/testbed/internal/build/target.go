@@ -10,6 +10,12 @@ import (
 // KubeVersion is the Kubernetes version of modules/kube.
 const KubeVersion = "1.36.3"
 
+// CertManagerVersion is the version of modules/certmanager.
+const CertManagerVersion = "1.21.2"
+
+// CRDFolder is the folder in bin with cert-manager's CustomResourceDefinitions.
+const CRDFolder = "cert-manager-crds"
+
 // DefaultEtcd is the version that etcd, etcdctl and etcdutl in the bin folder are.
 const DefaultEtcd = "3.6.16"
 
@@ -37,6 +43,16 @@ type Target struct {
 	Links map[string]string
 	// LDFlags go to the linker.
 	LDFlags string
+	// Folder is taken from a module that the target's module requires.
+	Folder ModuleFolder
+}
+
+// ModuleFolder is a folder of a module whose files are wanted in bin beside the programs.
+type ModuleFolder struct {
+	// Module is its path, From the folder in it, Pattern which of the files.
+	Module, From, Pattern string
+	// To is the folder in bin.
+	To string
 }
 
 // EtcdVersions lists the versions that can be built, sorted.
@@ -49,14 +65,17 @@ func EtcdVersions() []string {
 	return versions
 }
 
-// Names lists the names of all targets.
-func Names() []string {
+// Basic lists the names of the targets that every testbed is made of, with all versions of etcd.
+func Basic() []string {
 	names := []string{"kube", "pause"}
 	for _, v := range EtcdVersions() {
 		names = append(names, "etcd-"+v)
 	}
 	return names
 }
+
+// Names lists the names of all targets. Those that are not basic take minutes to build and are built only by name.
+func Names() []string { return append(Basic(), "cert-manager") }
 
 // Lookup returns the target of a name.
 func Lookup(name string) (Target, error) {
@@ -65,6 +84,8 @@ func Lookup(name string) (Target, error) {
 		return kubeTarget(), nil
 	case name == "pause":
 		return pauseTarget(), nil
+	case name == "cert-manager":
+		return certManagerTarget(), nil
 	case strings.HasPrefix(name, "etcd-"):
 		return etcdTarget(strings.TrimPrefix(strings.TrimPrefix(name, "etcd-"), "v"))
 	}
@@ -105,6 +126,16 @@ func pauseTarget() Target {
 	return Target{
 		Name: "pause", Module: ".", Packages: []string{"./cmd/pause"},
 		Programs: map[string]string{"pause": "pause"}, LDFlags: "-s -w",
+	}
+}
+
+func certManagerTarget() Target {
+	const module = "github.com/cert-manager/cert-manager"
+	return Target{
+		Name: "cert-manager", Module: "modules/certmanager", Packages: []string{"./cmd/cert-manager"},
+		Programs: map[string]string{"cert-manager": "cert-manager"},
+		LDFlags:  "-s -w -X " + module + "/pkg/util.AppVersion=v" + CertManagerVersion,
+		Folder:   ModuleFolder{Module: module, From: "deploy/crds", Pattern: "*.yaml", To: CRDFolder},
 	}
 }
 

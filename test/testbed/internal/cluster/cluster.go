@@ -36,24 +36,28 @@ func (c *Cluster) table() process.Table { return c.State.Processes() }
 
 // settings are remembered with the cluster's state.
 type settings struct {
-	Nodes int `json:"nodes"`
+	Nodes  int      `json:"nodes"`
+	AddOns []string `json:"addOns,omitempty"`
 }
 
-// nodes returns the number of nodes of the cluster; 0 if there is no state.
-func (c *Cluster) nodes() int {
+// settings are empty if there is no state.
+func (c *Cluster) settings() settings {
 	raw, err := os.ReadFile(c.Layout.Run("cluster.json"))
 	if err != nil {
-		return 0
+		return settings{}
 	}
 	var s settings
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return 0
+		return settings{}
 	}
-	return s.Nodes
+	return s
 }
 
-func (c *Cluster) remember(nodes int) error {
-	raw, err := json.Marshal(settings{Nodes: nodes})
+// nodes returns the number of nodes of the cluster; 0 if there is no state.
+func (c *Cluster) nodes() int { return c.settings().Nodes }
+
+func (c *Cluster) remember(nodes int, addOns []string) error {
+	raw, err := json.Marshal(settings{Nodes: nodes, AddOns: addOns})
 	if err != nil {
 		return fmt.Errorf("encode settings: %w", err)
 	}

@@ -2,12 +2,15 @@ package cluster
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cozystack/etcd-operator/test/testbed/internal/controlplane"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/image"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/layout"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/machine"
@@ -33,14 +36,53 @@ func TestSettingsAreKept(t *testing.T) {
 	if c.nodes() != 0 {
 		t.Error("nodes without a state")
 	}
-	if err := c.remember(5); err != nil || c.nodes() != 5 {
+	if err := c.remember(5, []string{"cert-manager"}); err != nil || c.nodes() != 5 {
 		t.Errorf("%d nodes, %v", c.nodes(), err)
+	}
+}
+
+func TestAddOnsAreKeptUntilTheyAreStopped(t *testing.T) {
+	c := stopped(t)
+	if err := c.State.SetOwner(c.Layout.Root); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.remember(2, c.addOns("cert-manager", "cert-manager")); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.addOns("cert-manager"); !slices.Equal(got, []string{"cert-manager"}) {
+		t.Errorf("add-ons are %v", got)
+	}
+	s, err := c.Status(t.Context())
+	if err != nil || len(s.Components) != 7 {
+		t.Errorf("status is %+v, %v", s, err)
+	}
+	// With wipe: an add-on that was never built has brought nothing.
+	for range 2 {
+		if err := c.StopComponent(t.Context(), "cert-manager", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.nodes() != 2 || len(c.addOns()) != 0 {
+		t.Errorf("left are %d nodes and %v", c.nodes(), c.addOns())
+	}
+}
+
+func TestWhatIsNoAddOnIsRefused(t *testing.T) {
+	c := stopped(t)
+	if err := c.State.SetOwner(c.Layout.Root); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Up(t.Context(), UpOptions{With: []string{"kube"}}); !errors.Is(err, controlplane.ErrNoAddOn) {
+		t.Errorf("up with a program of the control plane: %v", err)
+	}
+	if err := c.StopComponent(t.Context(), "etcd", true); err == nil {
+		t.Error("the store is wiped")
 	}
 }
 
 func TestStatusOfAStoppedCluster(t *testing.T) {
 	c := stopped(t)
-	if err := c.remember(2); err != nil {
+	if err := c.remember(2, nil); err != nil {
 		t.Fatal(err)
 	}
 	s, err := c.Status(t.Context())
@@ -69,7 +111,7 @@ func TestStatusOfAStoppedCluster(t *testing.T) {
 
 func TestFaultsNeedThisTestbed(t *testing.T) {
 	c := stopped(t)
-	if err := c.remember(3); err != nil {
+	if err := c.remember(3, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.KillNode(t.Context(), "node1"); err == nil {

@@ -48,7 +48,7 @@ func (c *Cluster) stop(ctx context.Context) error {
 	// The reverse order of the start: nobody loses what it is connected to.
 	programs := controlplane.Names()
 	slices.Reverse(programs)
-	for _, group := range [][]string{programs[:4], programs[4:5], programs[5:]} {
+	for _, group := range [][]string{controlplane.AddOns(), programs[:4], programs[4:5], programs[5:]} {
 		errs = append(errs, stopGroup(table, group)...)
 	}
 	for _, name := range table.Names() {

@@ -97,25 +97,35 @@ func (c *Cluster) Heal(ctx context.Context, name string) error {
 	})
 }
 
-// StopComponent kills a program of the control plane, which stays away until StartComponent.
-func (c *Cluster) StopComponent(ctx context.Context, name string) error {
+// StopComponent kills a program of the control plane or an add-on, which stays away until StartComponent. With wipe
+// what the add-on has brought goes too.
+func (c *Cluster) StopComponent(ctx context.Context, name string, wipe bool) error {
 	if err := c.component(name); err != nil {
 		return err
+	}
+	if controlplane.IsAddOn(name) {
+		return c.StopAddOn(ctx, name, wipe)
+	}
+	if wipe {
+		return fmt.Errorf("wipe %s: only add-ons can be wiped (%s)", name, strings.Join(controlplane.AddOns(), ", "))
 	}
 	return c.locked(ctx, func() error { return c.table().Stop(name, 0) })
 }
 
-// StartComponent starts a program of the control plane again with its state.
+// StartComponent starts a program of the control plane again with its state, or an add-on also for the first time.
 func (c *Cluster) StartComponent(ctx context.Context, name string) error {
 	if err := c.component(name); err != nil {
 		return err
+	}
+	if controlplane.IsAddOn(name) {
+		return c.StartAddOn(ctx, name)
 	}
 	return c.locked(ctx, func() error { return c.startPrograms(ctx, []string{name}) })
 }
 
 func (c *Cluster) component(name string) error {
-	if !slices.Contains(controlplane.Names(), name) {
-		return fmt.Errorf("find component %q: known are %s", name, strings.Join(controlplane.Names(), ", "))
+	if known := append(controlplane.Names(), controlplane.AddOns()...); !slices.Contains(known, name) {
+		return fmt.Errorf("find component %q: known are %s", name, strings.Join(known, ", "))
 	}
 	if !c.owned() {
 		return fmt.Errorf("use %s: %w", name, ErrNotOwner)

@@ -21,14 +21,29 @@ func (c *Cluster) applyManifests(ctx context.Context, client *controlplane.Clien
 		client.Exists(ctx, "/apis/storage.k8s.io/v1/storageclasses/standard") {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, c.Layout.Bin("kubectl"), "--kubeconfig="+c.Layout.Kubeconfig(),
-		"apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-")
-	cmd.Stdin = bytes.NewReader(controlplane.Manifests)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("create the cluster's objects: %w: %s", err, strings.TrimSpace(string(out)))
+	if err := c.apply(ctx, controlplane.Manifests, "-"); err != nil {
+		return err
 	}
 	if err := os.WriteFile(file, []byte(mark), 0o644); err != nil {
 		return fmt.Errorf("remember the cluster's objects: %w", err)
+	}
+	return nil
+}
+
+// apply creates or repairs the objects of a file or folder, or of the content if the file is "-".
+func (c *Cluster) apply(ctx context.Context, content []byte, file string) error {
+	if err := c.kubectl(ctx, content, "apply", "--server-side", "--force-conflicts", "--validate=false", "-f", file); err != nil {
+		return fmt.Errorf("create the cluster's objects: %w", err)
+	}
+	return nil
+}
+
+// kubectl puts what it said into the error.
+func (c *Cluster) kubectl(ctx context.Context, stdin []byte, args ...string) error {
+	cmd := exec.CommandContext(ctx, c.Layout.Bin("kubectl"), append([]string{"--kubeconfig=" + c.Layout.Kubeconfig()}, args...)...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("run kubectl %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

@@ -9,19 +9,29 @@ import (
 	"sync"
 
 	"github.com/cozystack/etcd-operator/test/testbed/internal/build"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/controlplane"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/image"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/machine"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/network"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/node"
 )
 
-// provide builds what a cluster needs: the control plane with the default etcd, and the wanted etcd images.
-func (c *Cluster) provide(ctx context.Context, etcd []string) error {
+// provide builds what a cluster needs: the control plane with the default etcd, the wanted etcd images and add-ons.
+func (c *Cluster) provide(ctx context.Context, o UpOptions) error {
 	wanted := []string{"kube", "pause", "etcd-" + build.DefaultEtcd}
-	for _, v := range etcd {
+	for _, v := range o.Etcd {
 		if v = strings.TrimPrefix(v, "v"); v != build.DefaultEtcd {
 			wanted = append(wanted, "etcd-"+v)
 		}
+	}
+	for _, name := range c.addOns(o.With...) {
+		if _, err := controlplane.FindAddOn(c.Layout, name); err != nil {
+			return err
+		}
+		wanted = append(wanted, name)
+	}
+	if err := c.Layout.Make(); err != nil {
+		return err
 	}
 	return c.Build(ctx, wanted)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type UpOptions struct {
 	Nodes int
 	// Etcd lists the etcd versions to have images of.
 	Etcd []string
+	// With lists the add-ons to have besides those of the last start.
+	With []string
 }
 
 // Up builds what is missing and brings everything up.
@@ -29,10 +32,7 @@ func (c *Cluster) Up(ctx context.Context, o UpOptions) error {
 			o.Nodes = DefaultNodes
 		}
 	}
-	if err := c.Layout.Make(); err != nil {
-		return err
-	}
-	if err := c.provide(ctx, o.Etcd); err != nil {
+	if err := c.provide(ctx, o); err != nil {
 		return err
 	}
 	release, err := c.State.Lock(ctx, c.sayWaiting)
@@ -40,14 +40,15 @@ func (c *Cluster) Up(ctx context.Context, o UpOptions) error {
 		return err
 	}
 	defer release()
-	if c.complete(ctx, o.Nodes) {
+	o.With = c.addOns(o.With...)
+	if c.complete(ctx, o) {
 		return nil
 	}
 	if err := c.takeOver(ctx); err != nil {
 		return err
 	}
 	before := c.anyRunning()
-	err = c.start(ctx, o.Nodes)
+	err = c.start(ctx, o)
 	if err != nil && ctx.Err() != nil && !before {
 		c.Out.Say("interrupted: stopping what was started")
 		// The context has ended, the cleaning must not.
@@ -59,8 +60,8 @@ func (c *Cluster) Up(ctx context.Context, o UpOptions) error {
 }
 
 // complete says whether all parts run and all nodes have all images.
-func (c *Cluster) complete(ctx context.Context, nodes int) bool {
-	if !c.owned() || c.nodes() != nodes {
+func (c *Cluster) complete(ctx context.Context, o UpOptions) bool {
+	if !c.owned() || c.nodes() != o.Nodes || !slices.Equal(c.addOns(), o.With) {
 		return false
 	}
 	s, err := c.Status(ctx)
@@ -71,7 +72,7 @@ func (c *Cluster) complete(ctx context.Context, nodes int) bool {
 	if err != nil {
 		return false
 	}
-	for n := 1; n <= nodes; n++ {
+	for n := 1; n <= o.Nodes; n++ {
 		for _, f := range files {
 			if !c.node(n).HasImage(f) {
 				return false
@@ -97,8 +98,8 @@ func (c *Cluster) takeOver(ctx context.Context) error {
 	return c.stop(ctx)
 }
 
-func (c *Cluster) start(ctx context.Context, nodes int) error {
-	c.Out.Expect(2)
+func (c *Cluster) start(ctx context.Context, o UpOptions) error {
+	c.Out.Expect(2 + len(o.With))
 	if err := c.installTools(ctx); err != nil {
 		return err
 	}
@@ -109,16 +110,19 @@ func (c *Cluster) start(ctx context.Context, nodes int) error {
 		return err
 	}
 	step := c.Out.Step("starting etcd, kube-apiserver and the other control plane programs", nil)
-	err := c.startControlPlane(ctx, nodes)
+	err := c.startControlPlane(ctx, o)
 	step.Done(err)
 	if err != nil {
 		return err
 	}
-	ready := &counted{total: nodes}
-	step = c.Out.Step(fmt.Sprintf("waiting for %d nodes and their images", nodes), ready.String)
-	err = c.awaitNodes(ctx, nodes, ready)
+	ready := &counted{total: o.Nodes}
+	step = c.Out.Step(fmt.Sprintf("waiting for %d nodes and their images", o.Nodes), ready.String)
+	err = c.awaitNodes(ctx, o.Nodes, ready)
 	step.Done(err)
-	return err
+	if err != nil {
+		return err
+	}
+	return c.startAddOns(ctx, o.With)
 }
 
 func (c *Cluster) installTools(ctx context.Context) error {
@@ -145,20 +149,20 @@ func (c *Cluster) installTools(ctx context.Context) error {
 }
 
 // startControlPlane starts the nodes on the way: they boot and import images while the API server starts.
-func (c *Cluster) startControlPlane(ctx context.Context, nodes int) error {
+func (c *Cluster) startControlPlane(ctx context.Context, o UpOptions) error {
 	if err := network.Up(ctx); err != nil {
 		return err
 	}
-	if err := controlplane.Configure(c.Layout, nodes); err != nil {
+	if err := controlplane.Configure(c.Layout, o.Nodes); err != nil {
 		return err
 	}
-	if err := c.remember(nodes); err != nil {
+	if err := c.remember(o.Nodes, o.With); err != nil {
 		return err
 	}
 	if err := c.startPrograms(ctx, controlplane.Stores); err != nil {
 		return err
 	}
-	for n := 1; n <= nodes; n++ {
+	for n := 1; n <= o.Nodes; n++ {
 		if err := c.startNode(ctx, n); err != nil {
 			return err
 		}
@@ -177,7 +181,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, nodes int) error {
 	if err := c.startPrograms(ctx, controlplane.Controllers); err != nil {
 		return err
 	}
-	if err := c.dropNodes(ctx, client, nodes); err != nil {
+	if err := c.dropNodes(ctx, client, o.Nodes); err != nil {
 		return err
 	}
 	return c.applyManifests(ctx, client)

@@ -3,12 +3,14 @@ package command
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cozystack/etcd-operator/test/testbed/internal/build"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/cluster"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/controlplane"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/network"
 )
 
@@ -47,6 +49,8 @@ func newUp(o *options) *cobra.Command {
 	cmd.Flags().IntVar(&want.Nodes, "nodes", 0, fmt.Sprintf("number of nodes (default: as last time, else %d)", cluster.DefaultNodes))
 	cmd.Flags().StringSliceVar(&want.Etcd, "etcd", []string{build.DefaultEtcd},
 		"etcd versions to have images of, as localhost/etcd:vVERSION; known: "+strings.Join(build.EtcdVersions(), ", "))
+	cmd.Flags().StringSliceVar(&want.With, "with", nil,
+		"add-ons to have from now on: "+strings.Join(controlplane.AddOns(), ", ")+"; stop ends one, down --wipe forgets them")
 	return cmd
 }
 
@@ -108,17 +112,18 @@ func newBuild(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "build [" + strings.Join(build.Names(), "|") + "|all]...", Short: "Build without starting anything",
 		Long: "build compiles the named programs, each only if its inputs have changed, and makes their images.\n" +
-			"Without a name it builds what `up` needs.",
+			"Without a name it builds what `up` needs; all is everything but the add-ons (" +
+			strings.Join(controlplane.AddOns(), ", ") + "), which may be named beside it.",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			c, err := o.cluster()
 			if err != nil {
 				return err
 			}
-			switch {
-			case len(names) == 0:
+			if len(names) == 0 {
 				names = []string{"kube", "pause", "etcd-" + build.DefaultEtcd}
-			case len(names) == 1 && names[0] == "all":
-				names = build.Names()
+			}
+			if i := slices.Index(names, "all"); i >= 0 {
+				names = slices.Replace(names, i, i+1, build.Basic()...)
 			}
 			return c.Build(cmd.Context(), names)
 		},

@@ -57,12 +57,17 @@ func newHeal(o *options) *cobra.Command {
 }
 
 func newStop(o *options) *cobra.Command {
-	return o.onOne("stop COMPONENT", "Kill a program of the control plane, such as kube-apiserver",
-		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.StopComponent(ctx, name) })
+	var wipe bool
+	cmd := o.onOne("stop COMPONENT", "Kill a program of the control plane, such as kube-apiserver, or an add-on",
+		func(ctx context.Context, c *cluster.Cluster, name string) error {
+			return c.StopComponent(ctx, name, wipe)
+		})
+	cmd.Flags().BoolVar(&wipe, "wipe", false, "also remove what the add-on has brought: the CRDs of cert-manager with all their objects")
+	return cmd
 }
 
 func newStart(o *options) *cobra.Command {
-	return o.onOne("start COMPONENT", "Start a stopped program of the control plane again with its state",
+	return o.onOne("start COMPONENT", "Start a stopped program of the control plane again with its state, or an add-on",
 		func(ctx context.Context, c *cluster.Cluster, name string) error { return c.StartComponent(ctx, name) })
 }
 

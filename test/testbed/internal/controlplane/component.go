@@ -19,7 +19,7 @@ var (
 	Controllers = []string{"kube-controller-manager", "kube-scheduler", "coredns", "provisioner"}
 )
 
-// Names lists all programs in the order of their start.
+// Names lists the programs that every cluster has, in the order of their start.
 func Names() []string { return append(append([]string(nil), Stores...), Controllers...) }
 
 // Program returns how to start a program.
@@ -27,6 +27,7 @@ func Program(l layout.Layout, name string) process.Program {
 	args := map[string]func(layout.Layout) []string{
 		"etcd": etcdArgs, "kube-apiserver": apiserverArgs, "kube-controller-manager": managerArgs,
 		"kube-scheduler": schedulerArgs, "coredns": dnsArgs, "provisioner": provisionerArgs,
+		"cert-manager": certManagerArgs,
 	}[name]
 	return process.Program{Name: name, Path: l.Bin(name), Args: args(l), Log: l.Logs(name + ".log"), Owner: l.Root}
 }

@@ -108,6 +108,7 @@ func clients(nodes int) []pki.Request {
 		{Name: "kube-proxy", CommonName: "system:kube-proxy"},
 		{Name: "coredns", CommonName: "coredns"},
 		{Name: "provisioner", CommonName: "provisioner"},
+		{Name: "cert-manager", CommonName: "cert-manager"},
 	}
 	for n := 1; n <= nodes; n++ {
 		requests = append(requests, pki.Request{

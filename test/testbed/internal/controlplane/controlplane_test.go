@@ -20,9 +20,9 @@ func TestConfigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Every file that a program is told to read is there.
-	for _, name := range Names() {
+	for _, name := range append(Names(), AddOns()...) {
 		for _, arg := range Program(l, name).Args {
-			_, file, _ := strings.Cut(arg, "=")
+			file := arg[strings.Index(arg, "=")+1:]
 			if !strings.HasPrefix(file, l.PKI()) {
 				continue
 			}

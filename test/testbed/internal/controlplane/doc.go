@@ -1,3 +1,3 @@
 // Package controlplane describes the programs that run on the host: etcd, the API server, the controllers,
-// cluster DNS and the volume provisioner.
+// cluster DNS, the volume provisioner, and the add-ons that not every cluster has.
 package controlplane
