@@ -128,7 +128,7 @@ func TestAFolderOfAModuleComesWithThePrograms(t *testing.T) {
 }
 
 func TestAddOnsAreBuiltOnlyByName(t *testing.T) {
-	for _, name := range []string{"cert-manager"} {
+	for _, name := range []string{"cert-manager", "s3"} {
 		if slices.Contains(Basic(), name) || !slices.Contains(Names(), name) {
 			t.Errorf("%s is built with all", name)
 		}
@@ -164,6 +164,7 @@ func TestModulesPinWhatTheyAreCalled(t *testing.T) {
 	want := map[string]string{
 		"kube":        "k8s.io/kubernetes v" + KubeVersion,
 		"certmanager": "github.com/cert-manager/cert-manager v" + CertManagerVersion,
+		"s3":          "github.com/versity/versitygw v" + S3Version,
 	}
 	for version, module := range etcdModules {
 		want[module] = "go.etcd.io/etcd/server/v3 v" + version

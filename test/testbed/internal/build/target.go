@@ -10,8 +10,11 @@ import (
 // KubeVersion is the Kubernetes version of modules/kube.
 const KubeVersion = "1.36.3"
 
-// CertManagerVersion is the version of modules/certmanager.
-const CertManagerVersion = "1.21.2"
+// CertManagerVersion is the version of modules/certmanager, S3Version that of the S3 server of modules/s3.
+const (
+	CertManagerVersion = "1.21.2"
+	S3Version          = "1.8.0"
+)
 
 // CRDFolder is the folder in bin with cert-manager's CustomResourceDefinitions.
 const CRDFolder = "cert-manager-crds"
@@ -75,7 +78,7 @@ func Basic() []string {
 }
 
 // Names lists the names of all targets. Those that are not basic take minutes to build and are built only by name.
-func Names() []string { return append(Basic(), "cert-manager") }
+func Names() []string { return append(Basic(), "cert-manager", "s3") }
 
 // Lookup returns the target of a name.
 func Lookup(name string) (Target, error) {
@@ -86,6 +89,8 @@ func Lookup(name string) (Target, error) {
 		return pauseTarget(), nil
 	case name == "cert-manager":
 		return certManagerTarget(), nil
+	case name == "s3":
+		return s3Target(), nil
 	case strings.HasPrefix(name, "etcd-"):
 		return etcdTarget(strings.TrimPrefix(strings.TrimPrefix(name, "etcd-"), "v"))
 	}
@@ -136,6 +141,14 @@ func certManagerTarget() Target {
 		Programs: map[string]string{"cert-manager": "cert-manager"},
 		LDFlags:  "-s -w -X " + module + "/pkg/util.AppVersion=v" + CertManagerVersion,
 		Folder:   ModuleFolder{Module: module, From: "deploy/crds", Pattern: "*.yaml", To: CRDFolder},
+	}
+}
+
+func s3Target() Target {
+	return Target{
+		Name: "s3", Module: "modules/s3", Packages: []string{"github.com/versity/versitygw/cmd/versitygw"},
+		Programs: map[string]string{"versitygw": "versitygw"},
+		LDFlags:  "-s -w -X main.Version=v" + S3Version,
 	}
 }
 

@@ -37,7 +37,7 @@ func (c *Cluster) StopAddOn(ctx context.Context, name string, wipe bool) error {
 	}
 	return c.locked(ctx, func() error {
 		left := slices.DeleteFunc(c.addOns(), func(have string) bool { return have == name })
-		err := errors.Join(c.remember(c.nodes(), left), c.table().Stop(name, 0))
+		err := errors.Join(append(stopGroup(c.table(), a.Programs, 0), c.remember(c.nodes(), left))...)
 		if err == nil && wipe {
 			err = c.wipeAddOn(ctx, a)
 		}
@@ -45,8 +45,13 @@ func (c *Cluster) StopAddOn(ctx context.Context, name string, wipe bool) error {
 	})
 }
 
-// wipeAddOn removes the kinds of an add-on with all their objects.
+// wipeAddOn removes the data of an add-on, and its kinds with all their objects.
 func (c *Cluster) wipeAddOn(ctx context.Context, a controlplane.AddOn) error {
+	if a.Data != "" {
+		if err := os.RemoveAll(a.Data); err != nil {
+			return fmt.Errorf("remove the data of %s: %w", a.Name, err)
+		}
+	}
 	if a.CRDs == "" {
 		return nil
 	}
@@ -80,12 +85,16 @@ func (c *Cluster) startAddOn(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	client, err := controlplane.NewClient(c.Layout)
+	if err != nil {
+		return err
+	}
 	step := c.Out.Step("starting "+name, nil)
 	if err = c.install(ctx, a); err == nil {
-		err = c.startPrograms(ctx, []string{name})
+		err = c.startPrograms(ctx, a.Programs)
 	}
 	if err == nil {
-		err = c.await(ctx, time.Minute, []string{name}, func() error { return a.Answers(ctx) })
+		err = c.await(ctx, time.Minute, a.Programs, func() error { return client.Answers(ctx, a) })
 	}
 	step.Done(err)
 	if err != nil {

@@ -48,8 +48,8 @@ func (c *Cluster) stop(ctx context.Context) error {
 	// The reverse order of the start: nobody loses what it is connected to.
 	programs := controlplane.Names()
 	slices.Reverse(programs)
-	for _, group := range [][]string{controlplane.AddOns(), programs[:4], programs[4:5], programs[5:]} {
-		errs = append(errs, stopGroup(table, group)...)
+	for _, group := range [][]string{controlplane.AddOnPrograms(controlplane.AddOns()), programs[:4], programs[4:5], programs[5:]} {
+		errs = append(errs, stopGroup(table, group, grace)...)
 	}
 	for _, name := range table.Names() {
 		errs = append(errs, table.Stop(name, grace))
@@ -72,7 +72,7 @@ func (c *Cluster) stopNodes(ctx context.Context) []error {
 	return errs
 }
 
-func stopGroup(table process.Table, names []string) []error {
+func stopGroup(table process.Table, names []string, grace time.Duration) []error {
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
@@ -91,9 +91,9 @@ func endMarked() error {
 	return errors.Join(errs...)
 }
 
-// wipe removes the state and the volumes; programs and images stay.
+// wipe removes the state, the volumes and the buckets; programs and images stay.
 func (c *Cluster) wipe() error {
-	for _, d := range []string{c.Layout.Run(), c.Layout.Volumes(), c.Layout.Kubeconfig()} {
+	for _, d := range []string{c.Layout.Run(), c.Layout.Volumes(), c.Layout.Buckets(), c.Layout.Kubeconfig(), c.Layout.S3Credentials()} {
 		if err := os.RemoveAll(d); err != nil {
 			return fmt.Errorf("wipe: %w", err)
 		}

@@ -55,7 +55,7 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	c.haves(&s)
 	owned := c.owned()
 	s.Up = owned && c.nodes() > 0
-	for _, name := range append(controlplane.Names(), c.addOns()...) {
+	for _, name := range append(controlplane.Names(), controlplane.AddOnPrograms(c.addOns())...) {
 		p := ComponentStatus{Name: name}
 		if id, ok := c.table().Get(name); ok && owned && id.Alive() {
 			p.Running, p.PID = true, id.PID

@@ -212,7 +212,11 @@ func (c *Cluster) startPrograms(ctx context.Context, names []string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := c.table().Start(controlplane.Program(c.Layout, name)); err != nil {
+		p, err := controlplane.Program(c.Layout, name)
+		if err != nil {
+			return err
+		}
+		if _, err := c.table().Start(p); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func newDown(o *options) *cobra.Command {
 			return c.Down(cmd.Context(), wipe)
 		},
 	}
-	cmd.Flags().BoolVar(&wipe, "wipe", false, "also remove the cluster's state and volumes; programs and images stay")
+	cmd.Flags().BoolVar(&wipe, "wipe", false, "also remove the cluster's state, volumes and buckets; programs and images stay")
 	return cmd
 }
 

@@ -62,7 +62,8 @@ func newStop(o *options) *cobra.Command {
 		func(ctx context.Context, c *cluster.Cluster, name string) error {
 			return c.StopComponent(ctx, name, wipe)
 		})
-	cmd.Flags().BoolVar(&wipe, "wipe", false, "also remove what the add-on has brought: the CRDs of cert-manager with all their objects")
+	cmd.Flags().BoolVar(&wipe, "wipe", false,
+		"also remove what the add-on has brought: cert-manager's CRDs with all their objects, the buckets of s3")
 	return cmd
 }
 

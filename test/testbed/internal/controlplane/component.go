@@ -23,13 +23,20 @@ var (
 func Names() []string { return append(append([]string(nil), Stores...), Controllers...) }
 
 // Program returns how to start a program.
-func Program(l layout.Layout, name string) process.Program {
+func Program(l layout.Layout, name string) (process.Program, error) {
 	args := map[string]func(layout.Layout) []string{
 		"etcd": etcdArgs, "kube-apiserver": apiserverArgs, "kube-controller-manager": managerArgs,
 		"kube-scheduler": schedulerArgs, "coredns": dnsArgs, "provisioner": provisionerArgs,
-		"cert-manager": certManagerArgs,
+		"cert-manager": certManagerArgs, s3Plain: s3Args, s3TLS: s3TLSArgs,
 	}[name]
-	return process.Program{Name: name, Path: l.Bin(name), Args: args(l), Log: l.Logs(name + ".log"), Owner: l.Root}
+	p := process.Program{Name: name, Path: l.Bin(name), Args: args(l), Log: l.Logs(name + ".log"), Owner: l.Root}
+	if name != s3Plain && name != s3TLS {
+		return p, nil
+	}
+	var err error
+	p.Path = l.Bin("versitygw")
+	p.Env, err = s3Env(l)
+	return p, err
 }
 
 // etcdArgs skips fsync: the cluster's state is not worth the waiting.

@@ -90,6 +90,7 @@ func serving(nodes int) []pki.Request {
 			},
 			IPs: []string{"127.0.0.1", network.APIServiceIP, network.HostIP},
 		},
+		{Name: "s3", CommonName: "s3", Server: true, DNS: []string{"localhost"}, IPs: []string{network.HostIP}},
 		{Name: "apiserver-kubelet-client", CommonName: "kube-apiserver-kubelet-client", Organization: "system:masters"},
 	}
 	for n := 1; n <= nodes; n++ {

@@ -20,8 +20,12 @@ func TestConfigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Every file that a program is told to read is there.
-	for _, name := range append(Names(), AddOns()...) {
-		for _, arg := range Program(l, name).Args {
+	for _, name := range append(Names(), AddOnPrograms(AddOns())...) {
+		p, err := Program(l, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range p.Args {
 			file := arg[strings.Index(arg, "=")+1:]
 			if !strings.HasPrefix(file, l.PKI()) {
 				continue
@@ -52,6 +56,43 @@ func TestConfigure(t *testing.T) {
 	}
 	if _, err := NewClient(l); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheS3ServerKeepsItsCredentialsToItself(t *testing.T) {
+	l := layout.Layout{Root: t.TempDir()}
+	var secrets []string
+	for _, name := range []string{s3Plain, s3TLS, s3Plain} {
+		p, err := Program(l, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, found := strings.CutPrefix(p.Env[1], "ROOT_SECRET_ACCESS_KEY=")
+		if !found || len(secret) < 20 || strings.Contains(strings.Join(p.Args, " "), secret) {
+			t.Errorf("%s is started with %d variables", name, len(p.Env))
+		}
+		secrets = append(secrets, secret)
+	}
+	if secrets[0] != secrets[1] || secrets[1] != secrets[2] {
+		t.Error("its processes have different credentials")
+	}
+	raw, err := os.ReadFile(l.S3Credentials())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"AWS_SECRET_ACCESS_KEY=" + secrets[0], "AWS_CA_BUNDLE=" + l.PKI("ca.crt"), "TESTBED_S3_TLS_URL=https://"} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("the file lacks %s", strings.Split(want, "=")[0])
+		}
+	}
+	if info, err := os.Stat(l.S3Credentials()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
+	if err := os.WriteFile(l.S3Credentials(), []byte("AWS_ACCESS_KEY_ID=x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Program(l, s3Plain); err == nil {
+		t.Error("it is started without a secret")
 	}
 }
 

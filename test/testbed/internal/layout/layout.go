@@ -93,6 +93,12 @@ func (l Layout) Images(name ...string) string { return l.in("images", name) }
 // Volumes returns the folder of the volumes' data, or a path in it.
 func (l Layout) Volumes(name ...string) string { return l.in("volumes", name) }
 
+// Buckets returns the folder of the S3 server's buckets, or a path in it.
+func (l Layout) Buckets(name ...string) string { return l.in("buckets", name) }
+
+// S3Credentials returns the path of the file that tells how to use the S3 server.
+func (l Layout) S3Credentials() string { return filepath.Join(l.Root, "s3.env") }
+
 // Logs returns the folder of the logs, or a path in it.
 func (l Layout) Logs(name ...string) string { return l.in("logs", name) }
 
