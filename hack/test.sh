@@ -49,7 +49,6 @@ section "testbed: build"                 make --no-print-directory testbed-build
 section "integration: kube-apiserver"    make --no-print-directory test-integration
 section "contract: etcd 3.5, 3.6, 3.7"   make --no-print-directory test-contract
 section "robustness: etcd processes"     make --no-print-directory robustness-ci
-section "testbed: add-ons"               make --no-print-directory testbed-addons
 section "testbed: up"                    make --no-print-directory testbed-up
 section "deploy"                         env -u KUBECONFIG make --no-print-directory deploy
 section "simulation (what was left)"     join
