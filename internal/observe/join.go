@@ -26,6 +26,8 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		Listed:    s.List != nil,
 		Namesakes: s.Namesakes,
 		Taken:     s.Taken,
+		Unsecured: !resource.Secured(s.Cluster),
+		Severed:   s.severed(),
 
 		OrdinalsRecorded: s.Cluster.Status.LastOrdinal >= s.LastOrdinal,
 		Idle:             now.Sub(lastProgress(s.Cluster)),
@@ -48,6 +50,12 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		c.Objects = append(c.Objects, plan.Object{Kind: kind, Exists: o != nil, Current: o != nil && resource.Current(s.Desired(kind), o)})
 	}
 	return c
+}
+
+// severed says whether the certificates were found to let no quorum of members accept each other.
+func (s *Scene) severed() bool {
+	tls := s.Cluster.Status.TLS
+	return tls != nil && tls.Peer != nil && tls.Peer.AtOnce
 }
 
 func lastProgress(c *v1alpha2.EtcdCluster) time.Time {
@@ -76,11 +84,14 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 		Dormant:   o.Spec.Dormant,
 		Stopping:  m.Pod == nil || m.Pod.DeletionTimestamp != nil,
 		Stopped:   m.Pod == nil,
+		Down:      etcdIn(m.Pod) == nil,
 		Leaving:   o.Spec.Removal != nil,
 		Confirmed: o.Spec.Removal != nil && o.Spec.Removal.Confirmed,
 		Gone:      m.Pod == nil && m.Claim == nil,
-		Outdated:  len(resource.Outdated(s.Cluster, o)) > 0,
+		Stale:     m.Pod != nil && resource.Stale(o, m.Pod),
 	}
+	restart, renewal := resource.Differences(s.Cluster, o)
+	p.Outdated, p.Behind = len(renewal) > 0, strings.Join(restart, ", ")
 	s.standing(m, &p)
 	s.health(m, &p)
 	if etcd := etcdIn(m.Pod); etcd != nil && !p.Answered {

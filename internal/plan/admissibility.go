@@ -39,6 +39,9 @@ func MayAdd(c Cluster, m Member) Refusal { return check(AdditionInvariants, c, m
 // MayPromote answers whether the learner m may become a voter now. Nothing else in this repository answers that.
 func MayPromote(c Cluster, m Member) Refusal { return check(PromotionInvariants, c, m) }
 
+// MayRestart answers whether m may be stopped now, to be started again. Nothing else in this repository answers that.
+func MayRestart(c Cluster, m Member) Refusal { return check(RestartInvariants, c, m) }
+
 func check(invariants []Invariant, c Cluster, m Member) Refusal {
 	for _, inv := range invariants {
 		if why := inv.broken(c, m); why != "" {
@@ -59,6 +62,11 @@ var RemovalInvariants = []Invariant{
 		"After a healthy voter leaves three or more, one more may fail without losing the majority.",
 		surviveOneMoreAfterRemoval,
 	},
+}
+
+// RestartInvariants must hold for a member to be restarted.
+var RestartInvariants = []Invariant{
+	{"QuorumWithoutIt", "Without the member, a majority of the voters is healthy. One and two voters are exempt.", quorumWithout},
 }
 
 // AdditionInvariants must hold for a member to be added as a learner.

@@ -29,6 +29,9 @@ type Cluster struct {
 	Begun      []Begun // replacements that were recorded within the last hour
 	DBSize     int64   // bytes of the largest database
 
+	Unsecured bool // a plane is to be secured, and it is not known yet whom members are to trust there
+	Severed   bool // no quorum of the members accepts each other's certificates as they run
+
 	Alarms []Alarm // that etcd has raised
 	Agreed bool    // the data of exactly the voters that are listed now were compared, and are the same
 
@@ -113,10 +116,13 @@ type Member struct {
 	Dormant   bool   // it is to be parked
 	Stopping  bool   // its Pod was told to stop, or it has none
 	Stopped   bool   // it has no Pod
+	Down      bool   // etcd does not run
 	Leaving   bool   // it is to be removed
 	Confirmed bool   // etcd has let it go
 	Gone      bool   // neither Pod nor volume is left
-	Outdated  bool   // its EtcdMember differs from what the spec asks for
+	Outdated  bool   // its EtcdMember differs from what the spec asks for, in something that only a new member can have
+	Behind    string // what else it differs in, for people; a restart takes it over
+	Stale     bool   // its Pod was made with something else than its EtcdMember says now
 	Trouble   string // what is wrong with it, for people; empty when nothing is
 
 	Lost       bool   // the evidence says that it is time to replace it

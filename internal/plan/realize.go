@@ -14,6 +14,7 @@ type Part struct {
 	KeepAside bool // its volume is kept aside when it goes
 
 	GrantUsed    bool // a Pod may have started on the empty volume
+	Stale        bool // its Pod was made with something else than the EtcdMember says now
 	Unproven     bool // its container has ended, for a reason that counts as proof when it ends so once more
 	NeverStarted bool // the Pod that the grant was used for is known to have been deleted before it was scheduled
 
@@ -173,7 +174,19 @@ func tend(p Part) Realization {
 		return tendEscaped(p)
 	case !p.Pod.Labelled:
 		return Realization{Step: LabelPod, Message: "the Pod's labels differ"}
-	case p.Unproven && p.Recorded && !p.Memory:
+	default:
+		return restart(p)
+	}
+}
+
+// restart decides about a Pod that has nothing else to be done about it. A member in memory would lose its data.
+func restart(p Part) Realization {
+	switch {
+	case p.Memory:
+		return Realization{}
+	case p.Stale:
+		return Realization{Step: DeletePod, Message: "the member is to be started with something else than its Pod was made with"}
+	case p.Unproven && p.Recorded:
 		return Realization{Step: DeletePod, Message: "another start, sooner than the kubelet would try it, shows whether the data can be used"}
 	default:
 		return Realization{}

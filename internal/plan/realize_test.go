@@ -30,7 +30,7 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 	words := map[string]*bool{
 		"disabled": &p.Disabled, "memory": &p.Memory, "founder": &p.Founder, "recorded": &p.Recorded, "dormant": &p.Dormant,
 		"confirmed": &p.Confirmed, "grant-used": &p.GrantUsed, "never-started": &p.NeverStarted, "adopted": &p.Adopted, "keep": &p.KeepAside,
-		"unproven": &p.Unproven,
+		"unproven": &p.Unproven, "stale": &p.Stale,
 	}
 	for _, a := range d.CmdArgs {
 		switch fact, known := words[a.Key]; {

@@ -58,6 +58,7 @@ var invariantLists = map[string][]Invariant{
 	"To add a member as a learner":    AdditionInvariants,
 	"To promote a learner to a voter": PromotionInvariants,
 	"To remove a member":              RemovalInvariants,
+	"To restart a member":             RestartInvariants,
 }
 
 func invariantsPage() string {

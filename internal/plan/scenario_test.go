@@ -113,6 +113,10 @@ func parseHealing(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven
 			age, _ := time.ParseDuration(v)
 			c.Aside = append(c.Aside, Aside{Volume: fmt.Sprintf("data-old-%d", i), For: age})
 		}
+	case "unsecured":
+		c.Unsecured = true
+	case "severed":
+		c.Severed = true
 	case "corrupt":
 		id, _ := strconv.ParseUint(a.Vals[0], 10, 64)
 		c.Alarms = append(c.Alarms, Alarm{ID: id, Corrupt: true})
@@ -162,7 +166,8 @@ var words = map[string]func(*Member){
 	"caughtup": func(m *Member) { m.CaughtUp = true },
 	"dormant":  func(m *Member) { m.Dormant = true },
 	"stopping": func(m *Member) { m.Stopping = true },
-	"stopped":  func(m *Member) { m.Stopping, m.Stopped = true, true },
+	"down":     func(m *Member) { m.Down = true },
+	"stopped":  func(m *Member) { m.Stopping, m.Stopped, m.Down = true, true, true },
 	"leaving":  func(m *Member) { m.Leaving = true },
 	"confirmed": func(m *Member) {
 		m.Leaving, m.Confirmed = true, true
@@ -179,6 +184,8 @@ var words = map[string]func(*Member){
 	"excused":    func(m *Member) { m.Excused = true },
 	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },
 	"broken":     func(m *Member) { m.Broken = true },
+	"behind":     func(m *Member) { m.Behind = "tls" },
+	"stale":      func(m *Member) { m.Stale = true },
 	"outdated":   func(m *Member) { m.Outdated = true },
 }
 

@@ -67,6 +67,8 @@ type (
 	DropVolume struct{ Volume string }
 	// Disarm takes an alarm back whose cause is gone.
 	Disarm struct{ Alarm Alarm }
+	// Update writes into a member's EtcdMember what the spec asks for and a restart takes over; its Pod is then made again.
+	Update struct{ Name string }
 	// Park stops a member's Pod and keeps everything else.
 	Park struct{ Name string }
 	// Wake lets a parked member start again.
@@ -96,6 +98,7 @@ func (Recall) step()            {}
 func (SetAside) step()          {}
 func (DropVolume) step()        {}
 func (Disarm) step()            {}
+func (Update) step()            {}
 func (Park) step()              {}
 func (Wake) step()              {}
 

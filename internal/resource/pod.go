@@ -81,6 +81,7 @@ func Pod(m *v1alpha2.EtcdMember, in PodIntent) *corev1.Pod {
 	if in.Grant != GrantNone {
 		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha2.GateFirstStart}}
 	}
+	tellStart(m, pod)
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(m, v1alpha2.GroupVersion.WithKind("EtcdMember"))}
 	return pod
 }

@@ -33,7 +33,7 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.record(ctx, s.Find(step.Member.Name), step)
 	case plan.Admit:
 		return r.admit(ctx, s, step.Member)
-	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Park, plan.Wake:
+	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Update, plan.Park, plan.Wake:
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
 		return r.deleteMember(ctx, s.Find(step.Name).Object)
@@ -131,6 +131,8 @@ func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Ste
 		})
 	case plan.ConfirmRemoval:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Removal.Confirmed = true })
+	case plan.Update:
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { resource.Update(s.Cluster, o) })
 	case plan.Park:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Dormant = true })
 	case plan.Wake:

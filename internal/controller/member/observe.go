@@ -72,6 +72,7 @@ func (s *scene) part(neverStarted bool) plan.Part {
 		KeepAside:    m.Spec.Removal != nil && m.Spec.Removal.KeepVolume,
 		GrantUsed:    s.grantUsed(),
 		NeverStarted: neverStarted,
+		Stale:        s.ownsPod() && resource.Stale(m, s.pod),
 		Unproven:     s.unproven(),
 		Volume:       s.partVolume(),
 		Pod:          s.partPod(),
