@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
@@ -32,7 +31,7 @@ func (o *Observer) ask(ctx context.Context, s *Scene) {
 			m.Answer.Err = errNotRunning
 			continue
 		}
-		wg.Go(func() { m.Answer = o.askOne(ctx, m) })
+		wg.Go(func() { m.Answer = o.askOne(ctx, s, m) })
 	}
 	wg.Wait()
 	if voice := s.Voice(); voice != nil {
@@ -63,8 +62,12 @@ func (o *Observer) askPeers(ctx context.Context, s *Scene) {
 
 func silentVoter(m *Member) bool { return m.Entry != nil && !m.Entry.Learner && m.Answer.Status == nil }
 
-func (o *Observer) askOne(ctx context.Context, m *Member) Answer {
-	client, err := o.Dialer.Dial(etcd.Target{Endpoint: o.ClientURL(m.Object)})
+func (o *Observer) askOne(ctx context.Context, s *Scene, m *Member) Answer {
+	target, err := o.target(s, m)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	client, err := o.Dialer.Dial(target)
 	if err != nil {
 		return Answer{Err: err}
 	}

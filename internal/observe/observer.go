@@ -41,10 +41,11 @@ func (o *Observer) look(ctx context.Context, from client.Reader, key types.Names
 		return nil, plan.Cluster{}, err
 	}
 	s.coverLost(o.Now())
+	o.secure(ctx, from, s)
 	o.ask(ctx, s)
 	return s, Join(s, o.Now()), nil
 }
 
 func clientURL(m *v1alpha2.EtcdMember) string {
-	return resource.ClientURL(m.Name, m.Spec.ClusterName, m.Namespace, m.Spec.TLS != nil && m.Spec.TLS.ClientServerSecretRef != nil)
+	return resource.ClientURL(m.Name, m.Spec.ClusterName, m.Namespace, speaksTLS(m))
 }

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"crypto/tls"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,10 @@ type Scene struct {
 	Pods []string
 	// LastOrdinal is at least the highest member number that was ever given out.
 	LastOrdinal int64
+
+	// Secure is how members are connected to that speak TLS; nil while it is not known, for the reason insecure.
+	Secure   *tls.Config
+	insecure error
 
 	List *etcd.MemberList // nil if no voter could be asked
 }

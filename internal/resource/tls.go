@@ -78,15 +78,15 @@ func secured(c *v1alpha2.EtcdCluster, p Plane) bool {
 // Secured says whether it is known, for every plane that is to be secured, whom members are to trust there.
 func Secured(c *v1alpha2.EtcdCluster) bool {
 	for _, p := range []Plane{ClientPlane, PeerPlane} {
-		if secured(c, p) && bundleOf(c, p) == "" {
+		if secured(c, p) && BundleOf(c, p) == "" {
 			return false
 		}
 	}
 	return true
 }
 
-// bundleOf is the hash of the bundle that members are to be started with.
-func bundleOf(c *v1alpha2.EtcdCluster, p Plane) string {
+// BundleOf is the hash of the bundle that members are to be started with, empty if it is not known yet.
+func BundleOf(c *v1alpha2.EtcdCluster, p Plane) string {
 	switch tls := c.Status.TLS; {
 	case tls == nil:
 	case p == ClientPlane && tls.Client != nil:
@@ -103,12 +103,12 @@ func memberTLS(c *v1alpha2.EtcdCluster, member string) *v1alpha2.EtcdMemberTLS {
 	if wanted, mutual := WantsTLS(c, ClientPlane); wanted {
 		tls.ClientServerSecretRef = &corev1.LocalObjectReference{Name: LeafName(member, ClientPlane)}
 		if tls.ClientMTLS = mutual; mutual {
-			tls.ClientTrustRef = &corev1.LocalObjectReference{Name: TrustName(c.Name, ClientPlane, bundleOf(c, ClientPlane))}
+			tls.ClientTrustRef = &corev1.LocalObjectReference{Name: TrustName(c.Name, ClientPlane, BundleOf(c, ClientPlane))}
 		}
 	}
 	if secured(c, PeerPlane) {
 		tls.PeerSecretRef = &corev1.LocalObjectReference{Name: LeafName(member, PeerPlane)}
-		tls.PeerTrustRef = &corev1.LocalObjectReference{Name: TrustName(c.Name, PeerPlane, bundleOf(c, PeerPlane))}
+		tls.PeerTrustRef = &corev1.LocalObjectReference{Name: TrustName(c.Name, PeerPlane, BundleOf(c, PeerPlane))}
 	}
 	if tls == (v1alpha2.EtcdMemberTLS{}) {
 		return nil
