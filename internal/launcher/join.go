@@ -32,7 +32,7 @@ func Join(ctx context.Context, command []string, metrics string) (bool, error) {
 	running, end := context.WithCancel(ctx)
 	defer end()
 	etcd := exec.CommandContext(running, command[0], command[1:]...)
-	etcd.Stdout, etcd.Stderr = os.Stdout, os.Stderr
+	etcd.Stdin, etcd.Stdout, etcd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	etcd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	etcd.Cancel = func() error { return etcd.Process.Signal(syscall.SIGTERM) }
 	if err := etcd.Start(); err != nil {
