@@ -146,7 +146,14 @@ type PlaneTLSStatus struct {
 	// Bundle identifies the CAs that members are started with: their ConfigMap ends with it.
 	// +optional
 	Bundle string `json:"bundle,omitempty"`
-	// AtOnce is true when no quorum of the members accepts each other any more, so that they are restarted all together.
+	// CAs are those of the bundle.
+	//
+	// +listType=map
+	// +listMapKey=fingerprint
+	// +optional
+	CAs []TrustedCA `json:"cas,omitempty"`
+	// AtOnce is true when no quorum of the members accepts each other any more (on the client plane: the operator), so that they are
+	// restarted all together.
 	// +optional
 	AtOnce bool `json:"atOnce,omitempty"`
 	// NotAfter is when the first certificate that a member presents ends.
@@ -158,6 +165,14 @@ type PlaneTLSStatus struct {
 	// Message says it for people.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// TrustedCA is a CA that members and clients are told to trust.
+type TrustedCA struct {
+	// Fingerprint is the beginning of the SHA-256 digest of its certificate.
+	Fingerprint string `json:"fingerprint"`
+	// Since when they are told without a break. Members show certificates of it once clients have had their time.
+	Since metav1.Time `json:"since"`
 }
 
 // AuthSpec is etcd's own authentication.

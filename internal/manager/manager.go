@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/controller/certificate"
 	"github.com/cozystack/etcd-operator/internal/controller/cluster"
 	"github.com/cozystack/etcd-operator/internal/controller/consistency"
 	"github.com/cozystack/etcd-operator/internal/controller/member"
@@ -121,17 +123,46 @@ func cacheOptions(namespaces []string, selector labels.Selector) cache.Options {
 			&corev1.Pod{}:                   {Label: selector},
 			&corev1.PersistentVolumeClaim{}: {Label: selector},
 			&corev1.Service{}:               {Label: selector},
+			&corev1.Secret{}:                {Label: selector},
+			&corev1.ConfigMap{}:             {Label: selector},
 			&policyv1.PodDisruptionBudget{}: {Label: selector},
 			&corev1.Node{}:                  {Transform: slimNode},
 		},
 	}
-	for _, ns := range namespaces {
-		if o.DefaultNamespaces == nil {
-			o.DefaultNamespaces = map[string]cache.Config{}
-		}
-		o.DefaultNamespaces[ns] = cache.Config{}
-	}
+	o.DefaultNamespaces = configFor(namespaces)
 	return o
+}
+
+func configFor(namespaces []string) map[string]cache.Config {
+	if len(namespaces) == 0 {
+		return nil
+	}
+	all := map[string]cache.Config{}
+	for _, ns := range namespaces {
+		all[ns] = cache.Config{}
+	}
+	return all
+}
+
+// addStrangers makes a cache of the names of all Secrets, so that a change of one that a spec names is seen. What they hold never
+// comes into the process before it is asked for.
+func addStrangers(mgr ctrl.Manager, namespaces []string) (cache.Cache, error) {
+	strangers, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: configFor(namespaces),
+		DefaultTransform: func(in any) (any, error) {
+			o, ok := in.(*metav1.PartialObjectMetadata)
+			if !ok {
+				return in, nil
+			}
+			slim := certificate.SecretMetadata()
+			slim.Namespace, slim.Name, slim.UID, slim.ResourceVersion = o.Namespace, o.Name, o.UID, o.ResourceVersion
+			return slim, nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up cache of Secrets' names: %w", err)
+	}
+	return strangers, mgr.Add(strangers)
 }
 
 // mayWatchNodes: in an installation for some namespaces nothing says that Nodes can be listed, and a cache of what is
@@ -208,8 +239,21 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		EtcdRepository: o.EtcdImageRepository,
 		WatchNodes:     mayWatchNodes(o),
 	}
-	return errors.Join(clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
-		comparisons.SetupWithManager(mgr, o.Workers))
+	certificates := &certificate.Reconciler{
+		Client:        mgr.GetClient(),
+		Live:          mgr.GetAPIReader(),
+		Greeter:       etcd.Adapter{},
+		Recorder:      recorder,
+		Meter:         meter,
+		Now:           now.Now,
+		Random:        rand.Reader,
+		ClientURL:     observe.ClientURL,
+		ClusterDomain: o.ClusterDomain,
+		Grace:         certificate.DefaultGrace,
+	}
+	strangers, err := addStrangers(mgr, o.WatchNamespaces)
+	return errors.Join(err, clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
+		comparisons.SetupWithManager(mgr, o.Workers), certificates.SetupWithManager(mgr, o.Workers, strangers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

@@ -59,7 +59,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet, getenv func(string) string) {
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "",
 		"namespace of the Lease; empty means the namespace of the operator's Pod")
 	fs.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local",
-		"DNS domain of the Kubernetes cluster; members are addressed by names that end in .svc, so nothing depends on it yet")
+		"DNS domain of the Kubernetes cluster; members are addressed by names that end in .svc, and certificates cover the long ones too")
 	fs.StringVar(&o.OperatorImage, "operator-image", getenv("OPERATOR_IMAGE"),
 		"image of the operator, which members take their launcher from (OPERATOR_IMAGE)")
 	fs.StringVar(&o.EtcdImageRepository, "etcd-image-repository", cmp.Or(getenv("ETCD_IMAGE_REPOSITORY"), defaultEtcdImageRepository),

@@ -19,6 +19,7 @@ type Meter struct {
 	durations *prometheus.HistogramVec
 	compared  *prometheus.GaugeVec
 	agreement *prometheus.GaugeVec
+	expires   *prometheus.GaugeVec
 }
 
 // New makes the metrics and registers them with r, which must not have them yet.
@@ -53,8 +54,12 @@ func New(r prometheus.Registerer) *Meter {
 			Name: "etcd_operator_consistency_check_result",
 			Help: "What the last comparison came to: 1 for its verdict (Agreed, Diverged or Unclear), 0 for the others.",
 		}, []string{"namespace", "cluster", "verdict"}),
+		expires: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_operator_certificate_expiration_timestamp_seconds",
+			Help: "When the first certificate of a kind on a plane ends, in seconds since 1970.",
+		}, []string{"namespace", "cluster", "plane", "kind"}),
 	}
-	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations, m.compared, m.agreement)
+	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations, m.compared, m.agreement, m.expires)
 	return m
 }
 
@@ -106,6 +111,15 @@ func (m *Meter) Compared(key types.NamespacedName, agreement plan.Agreement, at 
 	}
 }
 
+// Expires sets when the first certificate of a kind on a plane ends; a zero time means that there is none.
+func (m *Meter) Expires(key types.NamespacedName, plane, kind string, at time.Time) {
+	if at.IsZero() {
+		m.expires.DeleteLabelValues(key.Namespace, key.Name, plane, kind)
+		return
+	}
+	m.expires.WithLabelValues(key.Namespace, key.Name, plane, kind).Set(float64(at.Unix()))
+}
+
 // Forget drops the gauges of a cluster that is gone.
 func (m *Meter) Forget(key types.NamespacedName) {
 	of := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
@@ -113,4 +127,5 @@ func (m *Meter) Forget(key types.NamespacedName) {
 	m.available.DeletePartialMatch(of)
 	m.compared.DeletePartialMatch(of)
 	m.agreement.DeletePartialMatch(of)
+	m.expires.DeletePartialMatch(of)
 }

@@ -56,6 +56,21 @@ func TestAClusterThatIsGoneLeavesNoGauges(t *testing.T) {
 	}
 }
 
+func TestTheEndOfCertificatesIsTold(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	m := metrics.New(r)
+	m.Expires(demo, "client", "leaf", time.Unix(1000, 0))
+	m.Expires(demo, "peer", "ca", time.Unix(3000, 0))
+	m.Expires(other, "peer", "ca", time.Unix(4000, 0))
+	m.Expires(demo, "client", "leaf", time.Time{})
+	m.Forget(other)
+	expect(t, r, `
+# HELP etcd_operator_certificate_expiration_timestamp_seconds When the first certificate of a kind on a plane ends, in seconds since 1970.
+# TYPE etcd_operator_certificate_expiration_timestamp_seconds gauge
+etcd_operator_certificate_expiration_timestamp_seconds{cluster="demo",kind="ca",namespace="a",plane="peer"} 3000
+`)
+}
+
 func TestStepsAndRefusalsAreCounted(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
 	m := metrics.New(r)

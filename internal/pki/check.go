@@ -127,13 +127,13 @@ func (p *Problems) checkKey(m Material) {
 	}
 }
 
+// checkTime names points in time, not distances: the message stays the same until something changes.
 func (p *Problems) checkTime(leaf *x509.Certificate, now time.Time) {
 	switch {
 	case now.After(leaf.NotAfter):
-		p.add(ErrExpired, "the certificate expired %s ago, at %s", age(now.Sub(leaf.NotAfter)), leaf.NotAfter.UTC().Format(time.RFC3339))
+		p.add(ErrExpired, "the certificate expired at %s", leaf.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(leaf.NotBefore):
-		p.add(ErrNotYetValid, "the certificate is valid only in %s, from %s", age(leaf.NotBefore.Sub(now)),
-			leaf.NotBefore.UTC().Format(time.RFC3339))
+		p.add(ErrNotYetValid, "the certificate is valid only from %s", leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 }
 
@@ -249,15 +249,4 @@ func some(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-// age rounds a time so that people can read it.
-func age(d time.Duration) time.Duration {
-	switch {
-	case d > time.Hour:
-		return d.Round(time.Hour)
-	case d > time.Minute:
-		return d.Round(time.Minute)
-	}
-	return d.Round(time.Second)
 }

@@ -62,6 +62,9 @@ func (m Material) Data(trust Bundle) (map[string][]byte, error) {
 	}, nil
 }
 
+// ChainPEM writes certificates in their order, as tls.crt holds them.
+func ChainPEM(chain []*x509.Certificate) []byte { return encode(chain) }
+
 // TLS is m as package tls wants it.
 func (m Material) TLS() tls.Certificate {
 	c := tls.Certificate{PrivateKey: m.key, Leaf: m.Leaf()}

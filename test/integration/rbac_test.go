@@ -17,6 +17,7 @@ import (
 const rights = `
 authentication.k8s.io/tokenreviews: create
 authorization.k8s.io/subjectaccessreviews: create
+configmaps: get list watch create delete
 etcd-operator.cozystack.io/etcdclusters/status: get patch
 etcd-operator.cozystack.io/etcdclusters: get list watch
 etcd-operator.cozystack.io/etcdmembers/status: get patch
@@ -27,6 +28,7 @@ persistentvolumeclaims: get list watch create patch delete
 persistentvolumes: get
 pods: get list watch create patch delete
 policy/poddisruptionbudgets: get list watch create update
+secrets: get list watch create update delete
 services: get list watch create update
 `
 

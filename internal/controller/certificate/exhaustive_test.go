@@ -1,0 +1,5 @@
+//go:build exhaustive
+
+package certificate
+
+const crashOneIn = 1

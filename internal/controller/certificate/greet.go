@@ -1,0 +1,64 @@
+package certificate
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// greet looks which certificates the running members show. One that is not trusted is shown all the same.
+func (r *Reconciler) greet(ctx context.Context, s *scene, planes []*plane) {
+	var all sync.WaitGroup
+	for _, m := range s.members {
+		m.shows = map[resource.Plane]*x509.Certificate{}
+		if m.object == nil || !running(m.pod) {
+			continue
+		}
+		shown := make([]*x509.Certificate, len(planes))
+		all.Go(func() {
+			var each sync.WaitGroup
+			for i, p := range planes {
+				if _, secured := resource.RunsWith(m.pod, s.cluster.Name, p.kind); secured {
+					each.Go(func() { shown[i] = r.shown(ctx, m, p) })
+				}
+			}
+			each.Wait()
+			for i, p := range planes {
+				if shown[i] != nil {
+					m.shows[p.kind] = shown[i]
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (r *Reconciler) shown(ctx context.Context, m *member, p *plane) *x509.Certificate {
+	url := m.object.Spec.PeerURL
+	if p.kind == resource.ClientPlane {
+		url = r.ClientURL(m.object)
+	}
+	c, err := r.Greeter.Certificate(ctx, url, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.known.Pool()})
+	if err != nil && c == nil {
+		return nil
+	}
+	return c
+}
+
+// recall takes over what was heard a moment ago.
+func (s *scene) recall(before *scene) {
+	for _, m := range s.members {
+		m.shows = map[resource.Plane]*x509.Certificate{}
+		was := before.find(m.name)
+		if was != nil && was.pod != nil && m.pod != nil && was.pod.UID == m.pod.UID {
+			m.shows = was.shows
+		}
+	}
+}
+
+func running(p *corev1.Pod) bool { return p != nil && p.Status.Phase == corev1.PodRunning }
