@@ -172,6 +172,10 @@ func (r *processes) Start(t *testing.T, args etcdfake.Args) {
 	r.t.Cleanup(func() {
 		_ = command.Process.Kill()
 		<-ended
+		if text, err := os.ReadFile(log.Name()); r.t.Failed() && err == nil {
+			const most = 4000
+			r.t.Logf("the last that %s said:\n%s", args.Name, text[max(0, len(text)-most):])
+		}
 	})
 }
 
