@@ -63,13 +63,9 @@ func NewAuthority(r AuthorityRequest) (Authority, error) {
 
 // ParseAuthority reads the data of the Secret in which an authority is kept.
 func ParseAuthority(data map[string][]byte) (Authority, error) {
-	m, err := Parse(data)
+	m, err := ParsePair("CA", data)
 	if err != nil {
-		return Authority{}, fmt.Errorf("read CA: %w", err)
-	}
-	problems := &Problems{Material: "CA"}
-	if problems.checkKey(m); len(problems.List) > 0 {
-		return Authority{}, fmt.Errorf("read CA: %w", problems)
+		return Authority{}, fmt.Errorf("read %w", err)
 	}
 	if c := m.Leaf(); !c.IsCA || c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0 {
 		return Authority{}, fmt.Errorf("read CA: %w: %q may not sign certificates", ErrNotAuthority, c.Subject)

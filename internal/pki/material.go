@@ -46,6 +46,19 @@ func Parse(data map[string][]byte) (Material, error) {
 	return m, errors.Join(errs[:]...)
 }
 
+// ParsePair reads the data of a TLS Secret in which key and certificate belong together.
+func ParsePair(name string, data map[string][]byte) (Material, error) {
+	m, err := Parse(data)
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", name, err)
+	}
+	found := &Problems{Material: name}
+	if found.checkKey(m); len(found.List) > 0 {
+		return m, found
+	}
+	return m, nil
+}
+
 // Leaf is the certificate that is presented.
 func (m Material) Leaf() *x509.Certificate { return m.Chain[0] }
 

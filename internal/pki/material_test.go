@@ -60,6 +60,24 @@ func TestKeysThatCannotBeUsedAreRefusedWithoutBeingQuoted(t *testing.T) {
 	}
 }
 
+func TestAPairIsACertificateAndItsKey(t *testing.T) {
+	a, b := form{name: "a"}.make(t, nil), form{name: "b"}.make(t, nil)
+	for name, c := range map[string]struct {
+		data map[string][]byte
+		want error
+	}{
+		"they belong together": {secret(t, nil, a.key, a), nil},
+		"another's key":        {secret(t, nil, b.key, a), ErrKeyMismatch},
+		"no key":               {map[string][]byte{ChainKey: encode([]*x509.Certificate{a.Certificate})}, ErrMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := ParsePair("it", c.data); !errors.Is(err, c.want) || err != nil && !strings.HasPrefix(err.Error(), "it: ") {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
 func TestBundlesAreReadAsStrictlyAsByEtcd(t *testing.T) {
 	a, b := form{name: "a", ca: true}.make(t, nil), form{name: "b", ca: true}.make(t, nil)
 	one := encode([]*x509.Certificate{a.Certificate})

@@ -8,8 +8,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/cozystack/etcd-operator/internal/plan"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
+
+// settled says that every member is on record to show what it was given, so that there is no need to ask: etcd logs every connection
+// on which no certificate is presented.
+func (p *plane) settled() bool {
+	return p.ready && p.decision.Phase == plan.TrustSettled
+}
 
 // greet looks which certificates the running members show. One that is not trusted is shown all the same.
 func (r *Reconciler) greet(ctx context.Context, s *scene, planes []*plane) {
@@ -43,10 +50,8 @@ func (r *Reconciler) shown(ctx context.Context, m *member, p *plane) *x509.Certi
 	if p.kind == resource.ClientPlane {
 		url = r.ClientURL(m.object)
 	}
-	c, err := r.Greeter.Certificate(ctx, url, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.known.Pool()})
-	if err != nil && c == nil {
-		return nil
-	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.known.Pool()}
+	c, _ := r.Greeter.Certificate(ctx, url, config) // who does not answer shows nothing, whatever the reason
 	return c
 }
 

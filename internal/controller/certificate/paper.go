@@ -2,7 +2,6 @@ package certificate
 
 import (
 	"crypto/x509"
-	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,14 +24,14 @@ type paper struct {
 }
 
 // read reads a Secret. What cannot be read is as good as missing.
-func read(secret *corev1.Secret, now time.Time) paper {
+func read(secret *corev1.Secret) paper {
 	if secret == nil {
 		return paper{}
 	}
 	p := paper{secret: secret, shown: secret.Annotations[v1alpha2.AnnotationCertificateShown]}
 	var err error
-	p.material, err = pki.Check(secret.Name, secret.Data, pki.Need{Now: now})
-	p.usable = !errors.Is(err, pki.ErrMissing) && !errors.Is(err, pki.ErrUnparsable) && !errors.Is(err, pki.ErrKeyMismatch)
+	p.material, err = pki.ParsePair(secret.Name, secret.Data)
+	p.usable = err == nil
 	if text := secret.Data[previousKey]; len(text) > 0 {
 		before, _ := pki.Parse(map[string][]byte{pki.ChainKey: text}) // there is no key, and nothing else to fail
 		p.previous = before.Chain

@@ -3,7 +3,6 @@ package certificate
 import (
 	"bytes"
 	"crypto/x509"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -50,10 +49,10 @@ func (r *Reconciler) survey(s *scene) (planes []*plane) {
 			scene: s, kind: kind, wanted: true, mutual: mutual, domain: r.ClusterDomain, grace: r.Grace, papers: map[string]paper{},
 		}
 		for _, m := range s.members {
-			p.papers[m.name] = read(s.secrets[resource.LeafName(m.name, kind)], s.now)
+			p.papers[m.name] = read(s.secrets[resource.LeafName(m.name, kind)])
 		}
 		if name := p.operator(); name != "" {
-			p.papers[name] = read(s.secrets[name], s.now)
+			p.papers[name] = read(s.secrets[name])
 		}
 		for hash := range s.bundles[kind] {
 			if bundle, ok := s.bundle(kind, hash); ok {
@@ -176,7 +175,7 @@ func (p *plane) member(m *member) plan.TrustMember {
 	switch {
 	case paper.usable:
 		t.Given.Leaf = p.leaf(paper.material.Chain, m.name, p.judged())
-		if p.supply.issues && p.incomplete(paper, m.name) {
+		if p.supply.issues && p.incomplete(paper.material.Leaf(), m.name) {
 			t.Given.Leaf.Renew = p.now
 		}
 	case shown != nil:
@@ -193,13 +192,13 @@ func (p *plane) member(m *member) plan.TrustMember {
 }
 
 // incomplete says that a certificate of ours lacks a name or a usage that it would be given now.
-func (p *plane) incomplete(paper paper, member string) bool {
+func (p *plane) incomplete(c *x509.Certificate, member string) bool {
 	dns, ips := p.names(member)
 	for _, ip := range ips {
 		dns = append(dns, ip.String())
 	}
-	_, err := pki.Check(member, paper.secret.Data, pki.Need{Names: dns, Usages: p.needed(), Bundle: p.known, Now: p.now})
-	return errors.Is(err, pki.ErrName) || errors.Is(err, pki.ErrUsage)
+	return slices.ContainsFunc(dns, func(name string) bool { return c.VerifyHostname(name) != nil }) ||
+		slices.ContainsFunc(p.needed(), func(usage x509.ExtKeyUsage) bool { return !slices.Contains(c.ExtKeyUsage, usage) })
 }
 
 func (p *plane) client(name string) plan.TrustClient {
@@ -242,7 +241,9 @@ func (p *plane) gives(to string) bool {
 // the bundle from status.tls at that moment, so that is what counts for this.
 func (p *plane) decideAtOnce() {
 	if p.kind == resource.ClientPlane {
-		p.decision.AtOnce = p.stranded()
+		if p.decision.AtOnce = p.stranded(); p.decision.AtOnce {
+			p.decision.Message += "; no member that runs lets the operator in, so all are to be restarted together"
+		}
 		return
 	}
 	t := p.trust

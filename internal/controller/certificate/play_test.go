@@ -82,7 +82,7 @@ func (w *world) carry() (carried bool) {
 	w.t.Helper()
 	for name, p := range w.running {
 		for kind := range p.shows {
-			now := read(w.secret(resource.LeafName(name, kind)), w.clock.Now())
+			now := read(w.secret(resource.LeafName(name, kind)))
 			if now.usable && !now.is(p.shows[kind].Leaf()) {
 				p.shows[kind], carried = now.material, true
 			}

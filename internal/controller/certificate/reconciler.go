@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -81,8 +82,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil
 	}
 	planes := r.survey(s)
-	r.greet(ctx, s, planes)
 	decide(planes)
+	if restless := slices.DeleteFunc(slices.Clone(planes), (*plane).settled); len(restless) > 0 {
+		r.greet(ctx, s, restless)
+		decide(restless)
+	}
 	step := next(s, planes)
 	if step == nil {
 		return r.conclude(ctx, s, planes, nil, nil)
@@ -129,7 +133,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *scene, planes []*plane, st
 	var name *taken
 	var more []trouble
 	if errors.As(acted, &name) {
-		more, acted, step = []trouble{{v1alpha2.ReasonNameTaken, name.Error()}}, nil, nil
+		more, acted, step = []trouble{name.trouble()}, nil, nil
 	}
 	r.measure(s, planes)
 	err := r.publish(ctx, s, planes, step != nil && step.announces && acted == nil, more)

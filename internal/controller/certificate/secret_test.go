@@ -227,6 +227,13 @@ func TestNothingBeginsWithABadSecret(t *testing.T) {
 		t.Error("members may start")
 	}
 	newPerson(t, w, 1).give()
+	w.drop("theirs-operator")
+	w.settle()
+	w.ready(v1alpha2.ReasonSecretMissing, "Secret theirs-operator")
+	if resource.Secured(w.cluster()) {
+		t.Error("members may start that the operator cannot speak with")
+	}
+	newPerson(t, w, 1).give()
 	w.settle()
 	if !resource.Secured(w.cluster()) {
 		t.Error("members may not start")

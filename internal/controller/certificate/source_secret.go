@@ -78,6 +78,9 @@ func fromSecrets(p *plane) (s supply) {
 		m.Bundle = need.Bundle
 		s.client = []offer{p.copyOf(m, n.String(), pki.ClientUsages())}
 	}
+	if len(operator) > len(s.client) && len(p.publishedAnchors()) == 0 {
+		s.want = pki.Bundle{} // nobody starts members that the operator could not speak with
+	}
 	return s
 }
 

@@ -25,11 +25,24 @@ type step struct {
 	announces bool // the write is that of the status
 }
 
-// taken is a name that somebody else has.
-type taken struct{ what string }
+// taken is a name that somebody else has: an earlier cluster of the same name, of which things are still going, or a stranger.
+type taken struct {
+	what    string
+	earlier bool
+}
 
 func (t *taken) Error() string {
+	if t.earlier {
+		return t.what + " belongs to an earlier cluster of this name: waiting for it to go"
+	}
 	return t.what + " is there and does not belong to this cluster: delete it, or give the cluster another name"
+}
+
+func (t *taken) trouble() trouble {
+	if t.earlier {
+		return trouble{v1alpha2.ReasonCertificatePending, t.Error()}
+	}
+	return trouble{v1alpha2.ReasonNameTaken, t.Error()}
 }
 
 // next is the first write that is due, nil if there is none. What is seen is written down before anything follows from it, a bundle is
@@ -250,7 +263,11 @@ func deleting(o client.Object, kind string) *step {
 func (r *Reconciler) create(ctx context.Context, o client.Object) error {
 	err := r.Client.Create(ctx, o)
 	if apierrors.IsAlreadyExists(err) {
-		return &taken{fmt.Sprintf("%s %s", kindOf(o), o.GetName())}
+		there, ok := o.DeepCopyObject().(client.Object)
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o), there); !ok || err != nil {
+			return fmt.Errorf("look at %s %s: %w", kindOf(o), o.GetName(), err)
+		}
+		return &taken{fmt.Sprintf("%s %s", kindOf(o), o.GetName()), there.GetLabels()[v1alpha2.LabelClusterUID] != ""}
 	}
 	if err != nil {
 		return fmt.Errorf("create %s %s: %w", kindOf(o), o.GetName(), err)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ var (
 // to them, and are asked at every write whether they still accept each other.
 type world struct {
 	*Reconciler
+	mu       sync.Mutex
 	t        *testing.T
 	store    client.Client
 	clock    *testingclock.FakeClock
@@ -54,6 +56,8 @@ type world struct {
 	fail     func(n int) (before, after error) // of the n-th write
 	ended    map[string]time.Time              // what the meter was told
 	unsafe   bool                              // members need not accept each other
+	greeted  int                               // number of handshakes
+	wrote    func()                            // is called after a write
 }
 
 // process is a member that runs.
@@ -105,6 +109,9 @@ func (w *world) watched() client.Client {
 		if strings.HasSuffix(what, "-operator-client-tls") { // nothing else that is written is shown at once
 			w.mustAccept()
 		}
+		if w.wrote != nil {
+			w.wrote()
+		}
 		return after
 	}
 	return interceptor.NewClient(w.store.(client.WithWatch), interceptor.Funcs{
@@ -130,6 +137,9 @@ func (w *world) Expires(_ types.NamespacedName, plane, kind string, at time.Time
 
 // Certificate is what a member shows at a URL.
 func (w *world) Certificate(_ context.Context, endpoint string, config *tls.Config) (*x509.Certificate, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.greeted++
 	u, err := url.Parse(endpoint)
 	must(w.t, err)
 	name, _, _ := strings.Cut(u.Hostname(), ".")
@@ -161,7 +171,7 @@ func (w *world) mustAccept() {
 			w.t.Fatalf("after %v: %s trusts %v and is shown %s", w.writes[max(0, len(w.writes)-5):], who, trust.Fingerprints(), m)
 		}
 	}
-	operator := read(w.secret("demo-operator-client-tls"), w.clock.Now())
+	operator := read(w.secret("demo-operator-client-tls"))
 	for name, p := range w.running {
 		for other, q := range w.running {
 			if m, ok := q.shows[resource.PeerPlane]; ok {
@@ -210,7 +220,7 @@ func (w *world) secret(name string) *corev1.Secret {
 
 func (w *world) paper(name string) paper {
 	w.t.Helper()
-	p := read(w.secret(name), w.clock.Now())
+	p := read(w.secret(name))
 	if !p.usable {
 		w.t.Fatalf("Secret %s: nothing usable", name)
 	}
