@@ -44,10 +44,10 @@ section "build"                          make --no-print-directory build tools
 section "generated files"                make --no-print-directory verify-generate
 section "lint"                           make --no-print-directory lint
 section "unit tests"                     make --no-print-directory test-unit
-beside                                   make --no-print-directory test-simulation
 section "testbed: build"                 make --no-print-directory testbed-build
-section "integration: kube-apiserver"    make --no-print-directory test-integration
 section "contract: etcd 3.5, 3.6, 3.7"   make --no-print-directory test-contract
+beside                                   make --no-print-directory test-simulation
+section "integration: kube-apiserver"    make --no-print-directory test-integration
 section "robustness: etcd processes"     make --no-print-directory robustness-ci
 section "testbed: up"                    make --no-print-directory testbed-up
 section "deploy"                         env -u KUBECONFIG make --no-print-directory deploy
