@@ -136,6 +136,7 @@ func TestCAsAreReplacedWhileEverybodyAcceptsEverybody(t *testing.T) {
 	w.settle()
 	w.begin()
 	w.live()
+	w.wrote = w.clientsToldFirst()
 	old := map[string]string{}
 	for _, name := range []string{"demo-ca", "demo-peer-ca"} {
 		old[name] = pki.Fingerprint(w.paper(name).material.Leaf())
@@ -176,12 +177,55 @@ func TestCAsAreReplacedWhileEverybodyAcceptsEverybody(t *testing.T) {
 	}
 }
 
+// clientsToldFirst asks that whatever clients read tells of a CA before its time begins to count.
+func (w *world) clientsToldFirst() func() {
+	before := w.cluster().Status.TLS.Client.CAs
+	return func() {
+		w.t.Helper()
+		after := w.cluster().Status.TLS.Client.CAs
+		for _, ca := range after {
+			if slices.Contains(before, ca) {
+				continue
+			}
+			for _, told := range []pki.Bundle{
+				w.announced(), w.paper("demo-ca").material.Bundle, w.paper("demo-operator-client-tls").material.Bundle,
+			} {
+				if !slices.Contains(told.Fingerprints(), ca.Fingerprint) {
+					w.t.Fatalf("the time of CA %s has begun, and clients are told of %v", ca.Fingerprint, told.Fingerprints())
+				}
+			}
+		}
+		before = after
+	}
+}
+
 // phases are the reasons of all events.
 func (w *world) phases() (reasons []string) {
 	for len(w.recorder.Events) > 0 {
 		reasons = append(reasons, strings.Fields(<-w.recorder.Events)[1])
 	}
 	return reasons
+}
+
+func TestTheFormerCAIssuesUntilEverybodyTrustsTheNewOne(t *testing.T) {
+	w := newWorld(t, auto(90*day, 120*day))
+	w.settle()
+	w.begin()
+	w.live()
+	w.clock.Step(80 * day) // certificates are to be renewed, and the CAs replaced
+	w.join()
+	w.settle()
+	for _, name := range w.names() {
+		if got := w.paper(name + "-peer-tls").material.Leaf(); got.Issuer.CommonName != "demo CA 1" {
+			t.Errorf("%s is given one of %s, which nobody trusts yet", name, got.Issuer)
+		}
+	}
+	if given := w.paper(w.names()[0] + "-peer-tls"); given.is(w.running[w.names()[0]].shows[resource.PeerPlane].Leaf()) {
+		t.Error("renewal waits for the new CA")
+	}
+	w.start(w.names()[3])
+	w.live()
+	w.ready(v1alpha2.ReasonCertificatesValid)
 }
 
 func TestShortLivedCertificatesAreKeptUp(t *testing.T) {

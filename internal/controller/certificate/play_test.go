@@ -33,6 +33,17 @@ func (w *world) begin() {
 	w.restarts = 0
 }
 
+// join creates one more EtcdMember.
+func (w *world) join() {
+	w.t.Helper()
+	w.change(func(c *v1alpha2.EtcdCluster) {
+		c.Status.LastOrdinal++
+		c.Status.InitialMembers = append(c.Status.InitialMembers, resource.MemberName(c.Name, c.UID, c.Status.LastOrdinal))
+	})
+	c := w.cluster()
+	must(w.t, w.store.Create(w.t.Context(), resource.Member(c, resource.MemberIntent{Ordinal: c.Status.LastOrdinal})))
+}
+
 func (w *world) memberNamed(name string) *v1alpha2.EtcdMember {
 	w.t.Helper()
 	m := &v1alpha2.EtcdMember{}

@@ -245,13 +245,9 @@ func TestAMemberThatJoinsWhileTheCAChangesIsGivenWhatTheOthersTrust(t *testing.T
 	newPerson(t, w, 2).give()
 	w.settle() // both CAs are announced, and nobody has been restarted
 	old := w.serials(resource.PeerPlane)[0]
-	w.change(func(c *v1alpha2.EtcdCluster) {
-		c.Status.LastOrdinal = 4
-		c.Status.InitialMembers = append(c.Status.InitialMembers, resource.MemberName(c.Name, c.UID, 4))
-	})
-	must(t, w.store.Create(t.Context(), resource.Member(w.cluster(), resource.MemberIntent{Ordinal: 4})))
+	w.join()
 	w.settle()
-	name := resource.MemberName("demo", "u1", 4)
+	name := w.names()[3]
 	if got := identity(w.paper(resource.LeafName(name, resource.PeerPlane)).material.Leaf()); got != old {
 		t.Errorf("it is given %s, the others show %s", got, old)
 	}
