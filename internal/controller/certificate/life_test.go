@@ -104,6 +104,7 @@ func TestCertificatesAreRenewedOneAfterTheOtherAndWithoutARestart(t *testing.T) 
 	w.begin()
 	w.live()
 	before := slices.Concat(w.serials(resource.ClientPlane), w.serials(resource.PeerPlane))
+	since := w.secret("demo-operator-client-tls").Annotations[v1alpha2.AnnotationCertificateSince]
 	w.clock.Step(60 * day)
 	for range 10 {
 		w.settle()
@@ -121,6 +122,11 @@ func TestCertificatesAreRenewedOneAfterTheOtherAndWithoutARestart(t *testing.T) 
 		w.carry()
 	}
 	w.ready(v1alpha2.ReasonCertificatesValid)
+	operator := w.paper("demo-operator-client-tls")
+	if again := operator.secret.Annotations[v1alpha2.AnnotationCertificateSince]; again != since ||
+		operator.material.Leaf().NotBefore.Before(noon.Add(59*day)) {
+		t.Errorf("the operator has %s, of its CA since %s, before that since %s", operator.material, again, since)
+	}
 	for _, serial := range slices.Concat(w.serials(resource.ClientPlane), w.serials(resource.PeerPlane)) {
 		if slices.Contains(before, serial) {
 			t.Errorf("%s is shown still", serial)
@@ -226,6 +232,23 @@ func TestTheFormerCAIssuesUntilEverybodyTrustsTheNewOne(t *testing.T) {
 	w.start(w.names()[3])
 	w.live()
 	w.ready(v1alpha2.ReasonCertificatesValid)
+}
+
+func TestANameThatIsMissingIsReasonToRenew(t *testing.T) {
+	w := own(t)
+	w.ClusterDomain = "example.org"
+	w.live()
+	w.ready(v1alpha2.ReasonCertificatesValid)
+	for name, p := range w.running {
+		for _, kind := range kinds {
+			if err := p.shows[kind].Leaf().VerifyHostname(name + ".demo.ns.svc.example.org"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if w.restarts > 0 {
+		t.Errorf("%d restarts", w.restarts)
+	}
 }
 
 func TestShortLivedCertificatesAreKeptUp(t *testing.T) {

@@ -183,9 +183,6 @@ func (p *plane) member(m *member) plan.TrustMember {
 		t.Has.Leaf.Serial, t.Has.Leaf.Renew = lost, p.now
 		t.Given.Leaf = t.Has.Leaf
 	}
-	if own := t.Given.Leaf.Serial; len(p.supply.member) == 0 { // the source is in trouble: who has a certificate keeps it
-		slices.SortStableFunc(offers, func(a, b offer) int { return rank(a.leaf.Serial != own) - rank(b.leaf.Serial != own) })
-	}
 	p.offers[m.name] = offers
 	t.Offers = leavesOf(offers)
 	return t

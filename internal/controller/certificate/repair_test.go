@@ -82,6 +82,22 @@ func (w *world) dropLeaves() {
 	}
 }
 
+func TestAnOperatorThatNobodyLetsInSaysSo(t *testing.T) {
+	w := own(t)
+	w.unsafe = true
+	w.drop("demo-ca")
+	w.drop("demo-operator-client-tls")
+	w.settle()
+	if s := w.cluster().Status.TLS.Client; !s.AtOnce || !strings.Contains(s.Message, "no member that runs lets the operator in") {
+		t.Errorf("it sees nobody, and could restart nobody: %+v", s)
+	}
+	w.roll()
+	w.settle()
+	if w.restarts != 3 || w.cluster().Status.TLS.Client.AtOnce {
+		t.Errorf("%d restarts, %+v", w.restarts, w.cluster().Status.TLS.Client)
+	}
+}
+
 func TestASecretOfASharedCertificateIsRestoredAsItWas(t *testing.T) {
 	w, _ := secured(t)
 	before := w.everything()

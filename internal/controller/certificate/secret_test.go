@@ -1,10 +1,12 @@
 package certificate
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,9 +14,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/observe"
 	"github.com/cozystack/etcd-operator/internal/pki"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
@@ -256,6 +260,21 @@ func TestAMemberThatJoinsWhileTheCAChangesIsGivenWhatTheOthersTrust(t *testing.T
 	w.ready(v1alpha2.ReasonCertificatesValid)
 }
 
+func TestAMemberThatJoinsIsGivenWhatTheOthersHaveWhileTheSecretIsGone(t *testing.T) {
+	w, _ := secured(t)
+	w.drop("theirs")
+	w.drop("theirs-peer")
+	w.settle()
+	w.join()
+	w.settle()
+	w.start(w.names()[3])
+	w.live()
+	w.ready(v1alpha2.ReasonSecretMissing)
+	if shown := slices.Compact(w.serials(resource.PeerPlane)); len(shown) != 1 {
+		t.Errorf("they show %v", shown)
+	}
+}
+
 func TestASourceIsExchangedForAnother(t *testing.T) {
 	for claim, to := range map[string]func(*world) v1alpha2.EtcdClusterTLS{
 		"from Secrets to the cluster's own CA": func(*world) v1alpha2.EtcdClusterTLS { return auto(90*day, 900*day) },
@@ -269,6 +288,54 @@ func TestASourceIsExchangedForAnother(t *testing.T) {
 			w.live()
 			w.ready(v1alpha2.ReasonCertificatesValid)
 		})
+	}
+}
+
+func TestASerialNumberThatIsGivenTwiceHidesNothing(t *testing.T) {
+	w, p := secured(t)
+	number := bytes.Repeat([]byte{7}, 16)
+	again := func(r *pki.LeafRequest) { r.Random = io.MultiReader(bytes.NewReader(number), rand.Reader) }
+	for range 2 {
+		w.put("theirs-peer", p.issue(again))
+		w.live()
+		want, err := pki.ParsePair("theirs-peer", w.secret("theirs-peer").Data)
+		must(t, err)
+		for name, running := range w.running {
+			if !running.shows[resource.PeerPlane].Leaf().Equal(want.Leaf()) {
+				t.Errorf("%s does not show the new one", name)
+			}
+		}
+	}
+}
+
+func TestABundleStaysWhileAPodNamesIt(t *testing.T) {
+	w, _ := secured(t)
+	before := w.cluster().Status.TLS.Peer.Bundle
+	newPerson(t, w, 2).give()
+	w.settle()
+	for _, name := range w.names() { // written down for all of them, and nobody was restarted yet
+		m := w.memberNamed(name)
+		m.Spec.TLS = resource.Member(w.cluster(), resource.MemberIntent{Ordinal: observe.Ordinal(m)}).Spec.TLS
+		must(t, w.store.Update(t.Context(), m))
+	}
+	w.settle()
+	trust := &corev1.ConfigMap{}
+	key := types.NamespacedName{Namespace: demo.Namespace, Name: resource.TrustName(demo.Name, resource.PeerPlane, before)}
+	must(t, w.store.Get(t.Context(), key, trust))
+}
+
+func TestTheTimeOfClientsGoesOnWhileOtherCAsComeAndGo(t *testing.T) {
+	w, _ := secured(t)
+	before := w.cluster().Status.TLS.Client.CAs
+	since := w.secret("demo-operator-client-tls").Annotations[v1alpha2.AnnotationCertificateSince]
+	newPerson(t, w, 2).give()
+	w.settle()
+	if after := w.cluster().Status.TLS.Client.CAs; len(after) != 2 || !slices.Contains(after, before[0]) {
+		t.Errorf("was %v, is %v", before, after)
+	}
+	w.live()
+	if again := w.secret("demo-operator-client-tls").Annotations[v1alpha2.AnnotationCertificateSince]; again == since {
+		t.Error("the operator has had a certificate of the new CA since before there was one")
 	}
 }
 

@@ -55,7 +55,8 @@ func (p *plane) copyOf(m pki.Material, from string, usages usages) offer {
 }
 
 // offersFor are for one member. Where all share a certificate, those that members were given before count too, if they do for this
-// one: a member that joins while the CA changes needs what the others trust already.
+// one: a member that joins while the CA changes needs what the others trust already. While the source has none, everybody's own is the
+// best, so that nobody exchanges anything.
 func (p *plane) offersFor(m *member) []offer {
 	offers := slices.Clone(p.supply.member)
 	if p.supply.issues {
