@@ -14,6 +14,7 @@ type Part struct {
 	KeepAside bool // its volume is kept aside when it goes
 
 	GrantUsed    bool // a Pod may have started on the empty volume
+	Lacking      string // certificates that its Pod would mount and that are not there; empty if it lacks none
 	Stale        bool // its Pod was made with something else than the EtcdMember says now
 	Unproven     bool // its container has ended, for a reason that counts as proof when it ends so once more
 	NeverStarted bool // the Pod that the grant was used for is known to have been deleted before it was scheduled
@@ -235,6 +236,8 @@ func provide(p Part) Realization {
 		return Realization{Message: "waiting for the PersistentVolumeClaim " + p.Volume.Name + " to be deleted"}
 	case !p.Admitted:
 		return Realization{Message: "waiting for etcd to list the member"}
+	case p.Lacking != "":
+		return Realization{Message: "waiting for the certificates of the member: " + p.Lacking}
 	case p.mayStartEmpty():
 		return Realization{Step: CreateGrantedPod, Message: "the member starts for the first time"}
 	default:

@@ -36,6 +36,8 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 		switch fact, known := words[a.Key]; {
 		case known:
 			*fact = true
+		case a.Key == "lacking":
+			p.Lacking = "Secret a-peer-tls"
 		case a.Key == "unadmitted":
 			p.Admitted = false
 		case a.Key == "unwanted":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
@@ -114,6 +115,25 @@ func memberTLS(c *v1alpha2.EtcdCluster, member string) *v1alpha2.EtcdMemberTLS {
 		return nil
 	}
 	return &tls
+}
+
+// Mounts are the Secrets and ConfigMaps that a member mounts, by name.
+func Mounts(m *v1alpha2.EtcdMember) (all []Object) {
+	tls := m.Spec.TLS
+	if tls == nil {
+		return nil
+	}
+	for _, ref := range []*corev1.LocalObjectReference{tls.ClientServerSecretRef, tls.PeerSecretRef} {
+		if ref != nil {
+			all = append(all, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: ref.Name}})
+		}
+	}
+	for _, ref := range []*corev1.LocalObjectReference{tls.ClientTrustRef, tls.PeerTrustRef} {
+		if ref != nil {
+			all = append(all, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: ref.Name}})
+		}
+	}
+	return all
 }
 
 // tlsFlags are etcd's arguments for the planes that are secured. A CA for clients makes etcd demand certificates of them, so it is only

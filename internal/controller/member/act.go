@@ -120,8 +120,14 @@ func (r *Reconciler) patchStatus(ctx context.Context, seen, changed *v1alpha2.Et
 }
 
 func kind(o metav1.Object) string {
-	if _, ok := o.(*corev1.Pod); ok {
+	switch o.(type) {
+	case *corev1.Pod:
 		return "Pod"
+	case *corev1.Secret:
+		return "Secret"
+	case *corev1.ConfigMap:
+		return "ConfigMap"
+	default:
+		return "PersistentVolumeClaim"
 	}
-	return "PersistentVolumeClaim"
 }

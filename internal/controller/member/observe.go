@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +23,7 @@ type scene struct {
 	pod     *corev1.Pod
 	claim   *corev1.PersistentVolumeClaim
 	outlook outlook
+	lacking []string // certificates that the member is to mount and that are not there, as "Kind name"
 }
 
 // look reads a scene. It returns an error that IsNotFound if the member is gone.
@@ -53,7 +55,21 @@ func look(ctx context.Context, from client.Reader, key types.NamespacedName) (*s
 		}
 		o.keep()
 	}
-	return s, nil
+	return s, s.lookForCertificates(ctx, from)
+}
+
+// lookForCertificates notes what the member's Pod would wait for: the kubelet looks for it again only after a while.
+func (s *scene) lookForCertificates(ctx context.Context, from client.Reader) error {
+	for _, o := range resource.Mounts(s.member) {
+		err := from.Get(ctx, client.ObjectKeyFromObject(o), o)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("get %s %s: %w", kind(o), o.GetName(), err)
+		}
+		if err != nil {
+			s.lacking = append(s.lacking, kind(o)+" "+o.GetName())
+		}
+	}
+	return nil
 }
 
 // part is what the planner knows of a scene. neverStarted says that the Pod that used the grant went unscheduled.
@@ -72,6 +88,7 @@ func (s *scene) part(neverStarted bool) plan.Part {
 		KeepAside:    m.Spec.Removal != nil && m.Spec.Removal.KeepVolume,
 		GrantUsed:    s.grantUsed(),
 		NeverStarted: neverStarted,
+		Lacking:      strings.Join(s.lacking, ", "),
 		Stale:        s.ownsPod() && resource.Stale(m, s.pod),
 		Unproven:     s.unproven(),
 		Volume:       s.partVolume(),
