@@ -42,7 +42,10 @@ type EtcdClusterList struct {
 // EtcdClusterSpec is the cluster that is wanted.
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.replicas) && self.replicas == 0 && has(self.storage) && has(self.storage.medium) && self.storage.medium == 'Memory')",message="replicas 0 pauses a cluster by stopping its Pods, and a Memory cluster would lose its data with them: use storage.medium \"\" or keep at least one replica"
-// +kubebuilder:validation:XValidation:rule="!has(self.tls)",message="tls is not supported yet by this version of the operator: remove spec.tls"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !(has(self.tls.client) && has(self.tls.client.certManager)) && !(has(self.tls.peer) && has(self.tls.peer.certManager))",message="tls from cert-manager is not supported yet by this version of the operator: use auto, or Secrets"
+// +kubebuilder:validation:XValidation:rule="has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || has(self.tls.client) == has(oldSelf.tls.client) && has(self.tls.peer) == has(oldSelf.tls.peer))",message="tls cannot be turned on or off on an existing cluster yet"
+// +kubebuilder:validation:XValidation:rule="!(has(self.tls) && has(oldSelf.tls) && has(self.tls.client) && has(oldSelf.tls.client)) || has(self.tls.client.auto) == has(oldSelf.tls.client.auto) && has(self.tls.client.operatorClientSecretRef) == has(oldSelf.tls.client.operatorClientSecretRef) && (!has(self.tls.client.auto) || (has(self.tls.client.auto.clientAuthentication) ? self.tls.client.auto.clientAuthentication : 'Required') == (has(oldSelf.tls.client.auto.clientAuthentication) ? oldSelf.tls.client.auto.clientAuthentication : 'Required'))",message="the source of tls.client, and whether clients need certificates, cannot be changed on an existing cluster yet"
+// +kubebuilder:validation:XValidation:rule="!(has(self.tls) && has(oldSelf.tls) && has(self.tls.peer) && has(oldSelf.tls.peer)) || has(self.tls.peer.auto) == has(oldSelf.tls.peer.auto)",message="the source of tls.peer cannot be changed on an existing cluster yet"
 // +kubebuilder:validation:XValidation:rule="!has(self.auth)",message="auth is not supported yet by this version of the operator: remove spec.auth"
 // +kubebuilder:validation:XValidation:rule="!has(self.bootstrap)",message="bootstrap (restore from a snapshot) is not supported yet by this version of the operator: remove spec.bootstrap"
 // +kubebuilder:validation:XValidation:rule="self.version == oldSelf.version",message="version cannot be changed on an existing cluster yet: this version of the operator does no rolling upgrades"
@@ -77,7 +80,8 @@ type EtcdClusterSpec struct {
 	// +optional
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 
-	// TLS is transport security for clients and peers, each on its own. Not supported yet: refused at admission.
+	// TLS is transport security for clients and peers, each on its own: from Secrets of yours, or from a CA of the cluster's own
+	// (auto). It cannot be turned on or off on an existing cluster yet; certificates and CAs are renewed on a running one.
 	// +optional
 	TLS *EtcdClusterTLS `json:"tls,omitempty"`
 

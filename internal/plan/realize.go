@@ -13,11 +13,11 @@ type Part struct {
 	Confirmed bool // etcd has let it go for good
 	KeepAside bool // its volume is kept aside when it goes
 
-	GrantUsed    bool // a Pod may have started on the empty volume
+	GrantUsed    bool   // a Pod may have started on the empty volume
 	Lacking      string // certificates that its Pod would mount and that are not there; empty if it lacks none
-	Stale        bool // its Pod was made with something else than the EtcdMember says now
-	Unproven     bool // its container has ended, for a reason that counts as proof when it ends so once more
-	NeverStarted bool // the Pod that the grant was used for is known to have been deleted before it was scheduled
+	Stale        bool   // its Pod was made with something else than the EtcdMember says now
+	Unproven     bool   // its container has ended, for a reason that counts as proof when it ends so once more
+	NeverStarted bool   // the Pod that the grant was used for is known to have been deleted before it was scheduled
 
 	Volume PartVolume
 	Pod    PartPod
@@ -232,16 +232,26 @@ func provide(p Part) Realization {
 		return p.missing()
 	case !p.Memory && !p.Volume.Exists:
 		return Realization{Step: CreateVolume, Message: "the member needs a volume"}
-	case p.Volume.Going:
-		return Realization{Message: "waiting for the PersistentVolumeClaim " + p.Volume.Name + " to be deleted"}
-	case !p.Admitted:
-		return Realization{Message: "waiting for etcd to list the member"}
-	case p.Lacking != "":
-		return Realization{Message: "waiting for the certificates of the member: " + p.Lacking}
+	case p.awaited() != "":
+		return Realization{Message: "waiting for " + p.awaited()}
 	case p.mayStartEmpty():
 		return Realization{Step: CreateGrantedPod, Message: "the member starts for the first time"}
 	default:
 		return Realization{Step: CreatePod, Message: "the member starts on its data"}
+	}
+}
+
+// awaited is what the Pod is not made without, empty if that is there.
+func (p Part) awaited() string {
+	switch {
+	case p.Volume.Going:
+		return "the PersistentVolumeClaim " + p.Volume.Name + " to be deleted"
+	case !p.Admitted:
+		return "etcd to list the member"
+	case p.Lacking != "":
+		return "the certificates of the member: " + p.Lacking
+	default:
+		return ""
 	}
 }
 
