@@ -52,10 +52,10 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 	return c
 }
 
-// severed says whether the certificates were found to let no quorum of members accept each other.
+// severed says whether the certificates were found to let no quorum of members accept each other, or no member the operator.
 func (s *Scene) severed() bool {
 	tls := s.Cluster.Status.TLS
-	return tls != nil && tls.Peer != nil && tls.Peer.AtOnce
+	return tls != nil && (tls.Peer != nil && tls.Peer.AtOnce || tls.Client != nil && tls.Client.AtOnce)
 }
 
 func lastProgress(c *v1alpha2.EtcdCluster) time.Time {

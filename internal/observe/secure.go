@@ -59,13 +59,9 @@ func (o *Observer) credentials(ctx context.Context, from client.Reader, s *Scene
 	if !mutual {
 		return config, nil
 	}
-	reader := from
-	name = resource.OperatorClientName(s.Cluster.Name)
-	if own := s.Cluster.Spec.TLS.Client.OperatorClientSecretRef; own != nil {
-		reader, name = o.Live, own.Name // the cache does not hold what belongs to others
-	}
+	name = resource.OperatorClientName(s.Cluster.Name) // also with a certificate of the user's: this is the copy that was checked
 	var secret corev1.Secret
-	if err := reader.Get(ctx, types.NamespacedName{Namespace: s.Cluster.Namespace, Name: name}, &secret); err != nil {
+	if err := from.Get(ctx, types.NamespacedName{Namespace: s.Cluster.Namespace, Name: name}, &secret); err != nil {
 		return nil, fmt.Errorf("get the operator's client certificate: %w", err)
 	}
 	material, err := pki.Parse(secret.Data)

@@ -58,12 +58,18 @@ func TestMembersThatSpeakTLSAreConnectedToWithWhatIsThere(t *testing.T) {
 		proves  bool
 	}{
 		"with the operator's own certificate": {same, []client.Object{trust(bundle), secret("c-operator-client-tls")}, "", true},
-		"with the user's": {func(c *v1alpha2.EtcdCluster) {
+		"with the copy of the user's": {func(c *v1alpha2.EtcdCluster) {
 			c.Spec.TLS.Client = &v1alpha2.ClientTLS{
 				ServerSecretRef:         &corev1.LocalObjectReference{Name: "s"},
 				OperatorClientSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
 			}
-		}, []client.Object{trust(bundle), secret("theirs")}, "", true},
+		}, []client.Object{trust(bundle), secret("theirs"), secret("c-operator-client-tls")}, "", true},
+		"not with what was not checked": {func(c *v1alpha2.EtcdCluster) {
+			c.Spec.TLS.Client = &v1alpha2.ClientTLS{
+				ServerSecretRef:         &corev1.LocalObjectReference{Name: "s"},
+				OperatorClientSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
+			}
+		}, []client.Object{trust(bundle), secret("theirs")}, "get the operator's client certificate", false},
 		"with none where none is asked for": {func(c *v1alpha2.EtcdCluster) {
 			c.Spec.TLS.Client.Auto.ClientAuthentication = v1alpha2.ClientAuthenticationNone
 		}, []client.Object{trust(bundle)}, "", false},
