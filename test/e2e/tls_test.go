@@ -7,12 +7,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/url"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -73,26 +76,27 @@ func (c *cluster) certificates() *tls.Config {
 	c.Expect(err).NotTo(gomega.HaveOccurred())
 	roots := x509.NewCertPool()
 	c.Expect(roots.AppendCertsFromPEM([]byte(trust.Data["ca.crt"]))).To(gomega.BeTrue())
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: c.name + "." + c.namespace + ".svc",
-	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}
 }
 
-// secured connects to all members, over TLS if there is a configuration.
+// secured connects to all members by their names, over TLS if there is a configuration. The names are known in Pods only.
 func (c *cluster) secured(config *tls.Config, do func(context.Context, *clientv3.Client) error) error {
 	c.t.Helper()
-	addresses, err := c.endpoints(c.ctx)
-	if err != nil {
-		return err
+	at, endpoints := map[string]string{}, []string{}
+	for _, p := range c.pods() {
+		u, err := url.Parse(resource.ClientURL(p.Name, c.name, c.namespace, config != nil))
+		if err != nil {
+			return err
+		}
+		at[u.Host] = endpoint(&p)
+		endpoints = append(endpoints, u.String())
 	}
-	scheme := "http"
-	if config != nil {
-		scheme = "https"
-	}
-	for i, a := range addresses {
-		addresses[i] = (&url.URL{Scheme: scheme, Host: a}).String()
-	}
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: addresses, TLS: config, DialTimeout: 3 * time.Second})
+	etcd, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoints, TLS: config, DialTimeout: 3 * time.Second, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", at[address])
+		})},
+	})
 	if err != nil {
 		return err
 	}

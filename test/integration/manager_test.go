@@ -51,7 +51,7 @@ func (j *journal) String() string {
 // TestTheOperatorWorksWithItsOwnRights runs the manager with the token of its ServiceAccount and nothing else.
 func TestTheOperatorWorksWithItsOwnRights(t *testing.T) {
 	g := NewWithT(t)
-	g.SetDefaultEventuallyTimeout(20 * time.Second)
+	g.SetDefaultEventuallyTimeout(time.Minute)
 	metrics, probes := freeAddress(t), freeAddress(t)
 	stop := startManager(t, manager.Options{
 		MetricsAddress: metrics, ProbeAddress: probes, LeaderElect: true, LeaderElectionNamespace: operatorNamespace,
