@@ -26,7 +26,7 @@ import (
 )
 
 // patience is how long anything may take that is expected to take seconds; a loaded machine with two cores is slow.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // cluster is an EtcdCluster under test. Within await its expectations are those of the wait: what does not hold yet is tried again.
 type cluster struct {
