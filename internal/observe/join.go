@@ -52,10 +52,11 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 	return c
 }
 
-// severed says whether the certificates were found to let no quorum of members accept each other, or no member the operator.
+// severed says whether the certificates were found to let no quorum of members accept each other. That no member lets the operator
+// in does not count: others may be served well.
 func (s *Scene) severed() bool {
 	tls := s.Cluster.Status.TLS
-	return tls != nil && (tls.Peer != nil && tls.Peer.AtOnce || tls.Client != nil && tls.Client.AtOnce)
+	return tls != nil && tls.Peer != nil && tls.Peer.AtOnce
 }
 
 func lastProgress(c *v1alpha2.EtcdCluster) time.Time {

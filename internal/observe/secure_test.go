@@ -104,3 +104,23 @@ func TestMembersThatSpeakTLSAreConnectedToWithWhatIsThere(t *testing.T) {
 		})
 	}
 }
+
+func TestMembersAreRestartedTogetherOnlyIfTheyDoNotAcceptEachOther(t *testing.T) {
+	yes := &v1alpha2.PlaneTLSStatus{AtOnce: true}
+	for claim, tc := range map[string]struct {
+		tls  *v1alpha2.TLSStatus
+		want bool
+	}{
+		"all is plain":                       {nil, false},
+		"no quorum accepts each other":       {&v1alpha2.TLSStatus{Peer: yes}, true},
+		"only the operator is not let in":    {&v1alpha2.TLSStatus{Client: yes, Peer: &v1alpha2.PlaneTLSStatus{}}, false},
+		"the peers are plain, for all there": {&v1alpha2.TLSStatus{Client: yes}, false},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			s := secured(func(c *v1alpha2.EtcdCluster) { c.Status.TLS = tc.tls })
+			if got := Join(s, noon).Severed; got != tc.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
