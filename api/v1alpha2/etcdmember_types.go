@@ -91,6 +91,12 @@ type EtcdMemberSpec struct {
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
 
+	// Start counts how often the member was given settings that only another Pod takes over. A Pod of an earlier start is made anew.
+	//
+	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="start counts upwards"
+	// +optional
+	Start int64 `json:"start,omitempty"`
+
 	// Dormant stops the member's Pod and keeps its volume and identity.
 	// +optional
 	Dormant bool `json:"dormant,omitempty"`

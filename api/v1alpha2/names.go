@@ -31,8 +31,8 @@ const (
 	LabelSetAside = "etcd-operator.cozystack.io/set-aside"
 	// AnnotationSetAsideAt on such a volume is since when, in RFC 3339. spec.storage.replacedVolumeTTLSeconds counts from it.
 	AnnotationSetAsideAt = "etcd-operator.cozystack.io/set-aside-at"
-	// AnnotationStartedWith on a member's Pod is what the member was started with, as JSON, of all that takes a restart to change.
-	AnnotationStartedWith = "etcd-operator.cozystack.io/started-with"
+	// AnnotationStart on a member's Pod is the start of the member that it was made for, as in EtcdMemberSpec.
+	AnnotationStart = "etcd-operator.cozystack.io/start"
 	// AnnotationReplace on an EtcdMember asks for its replacement, whatever spec.memberReplacement.mode says.
 	AnnotationReplace = "etcd-operator.cozystack.io/replace"
 	// AnnotationAllowDeletion with the value "true" on an EtcdMember or a data volume lets people delete it by hand.

@@ -125,10 +125,8 @@ func etcdIn(p *corev1.Pod) *corev1.ContainerStateRunning {
 	if p == nil || p.DeletionTimestamp != nil && p.Status.Phase != corev1.PodRunning {
 		return nil
 	}
-	for i := range p.Status.ContainerStatuses {
-		if c := &p.Status.ContainerStatuses[i]; c.Name == resource.EtcdContainer {
-			return c.State.Running
-		}
+	if c := resource.EtcdStatus(p); c != nil {
+		return c.State.Running
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ type Member struct {
 	Confirmed bool   // etcd has let it go
 	Gone      bool   // neither Pod nor volume is left
 	Outdated  bool   // its EtcdMember differs from what the spec asks for, in something that only a new member can have
-	Behind    string // what else it differs in, for people; a restart takes it over
+	Behind    string // what else it differs in, for people; another Pod takes it over
 	Stale     bool   // its Pod was made with something else than its EtcdMember says now
 	Trouble   string // what is wrong with it, for people; empty when nothing is
 

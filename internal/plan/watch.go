@@ -28,7 +28,7 @@ func awaitHealth(c Cluster) (Decision, bool) {
 }
 
 func outdated(c Cluster) (Decision, bool) {
-	old := c.where(func(m Member) bool { return m.Outdated })
+	old := c.where(func(m Member) bool { return m.Outdated || c.Memory && isBehind(m) })
 	if len(old) == 0 {
 		return silent()
 	}

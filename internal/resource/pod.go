@@ -100,6 +100,19 @@ func StartsOn(pod *corev1.Pod, volume types.UID) bool {
 	})
 }
 
+// EtcdStatus is the status of etcd's container in a member's Pod, nil if there is no Pod, or none yet.
+func EtcdStatus(pod *corev1.Pod) *corev1.ContainerStatus {
+	if pod == nil {
+		return nil
+	}
+	for i := range pod.Status.ContainerStatuses {
+		if c := &pod.Status.ContainerStatuses[i]; c.Name == EtcdContainer {
+			return c
+		}
+	}
+	return nil
+}
+
 // Held says whether a Pod waits behind GateFirstStart.
 func Held(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Spec.SchedulingGates, isFirstStart)

@@ -1,50 +1,22 @@
 package resource
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
-// startedWith is the part of a member that only another Pod takes over. It is written on the Pod, field by field and not as a hash:
-// an operator that knows more fields must not take all Pods of the one before it for different.
-type startedWith struct {
-	TLS                       *v1alpha2.EtcdMemberTLS           `json:"tls,omitempty"`
-	Resources                 corev1.ResourceRequirements       `json:"resources,omitzero"`
-	Affinity                  *corev1.Affinity                  `json:"affinity,omitempty"`
-	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
-	Options                   *v1alpha2.EtcdOptions             `json:"options,omitempty"`
-	ImagePullSecrets          []corev1.LocalObjectReference     `json:"imagePullSecrets,omitempty"`
-}
-
-// restartFields are those template fields.
+// restartFields are the template fields that only another Pod takes over.
 var restartFields = []string{"tls", "resources", "affinity", "topologySpreadConstraints", "options", "imagePullSecrets"}
 
-func startedWithOf(m *v1alpha2.EtcdMember) startedWith {
-	s := m.Spec
-	return startedWith{s.TLS, s.Resources, s.Affinity, s.TopologySpreadConstraints, s.Options, s.ImagePullSecrets}
-}
-
-// Stale says whether a member's Pod was made with something else than its EtcdMember says now. A Pod that does not tell is left alone.
-func Stale(m *v1alpha2.EtcdMember, pod *corev1.Pod) bool {
-	text, told := pod.Annotations[v1alpha2.AnnotationStartedWith]
-	var with startedWith
-	if !told || json.Unmarshal([]byte(text), &with) != nil {
-		return false
-	}
-	return !equality.Semantic.DeepEqual(with, startedWithOf(m))
-}
-
-// Differences are the template fields in which m differs from what its cluster asks for: those that a restart takes over, and those
+// Differences are the template fields in which m differs from what its cluster asks for: those that another Pod takes over, and those
 // that only a new member can have.
 func Differences(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) (restart, renewal []string) {
 	for _, name := range Outdated(c, m) {
-		if slices.Contains(restartFields, name) && !inMemory(m) {
+		if slices.Contains(restartFields, name) {
 			restart = append(restart, name)
 			continue
 		}
@@ -53,23 +25,29 @@ func Differences(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) (restart, rene
 	return restart, renewal
 }
 
-// Update gives m what its cluster asks for, in the fields that a restart takes over.
+// Update gives m what its cluster asks for in those fields, and lets it start anew.
 func Update(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) {
 	for _, field := range templateFields {
 		if slices.Contains(restartFields, field.name) {
 			field.take(m, c)
 		}
 	}
+	m.Spec.Start++
 }
 
-// tellStart writes on a Pod what it is made with.
+// Stale says whether a member's Pod was made before the member was last let start anew.
+func Stale(m *v1alpha2.EtcdMember, pod *corev1.Pod) bool {
+	made, err := strconv.ParseInt(pod.Annotations[v1alpha2.AnnotationStart], 10, 64)
+	return m.Spec.Start > 0 && (err != nil || made < m.Spec.Start)
+}
+
+// tellStart writes on a Pod which start of the member it was made for.
 func tellStart(m *v1alpha2.EtcdMember, pod *corev1.Pod) {
-	text, err := json.Marshal(startedWithOf(m))
-	if err != nil {
-		panic(fmt.Errorf("write what %s starts with: %w", m.Name, err)) // API types always encode
+	if m.Spec.Start == 0 {
+		return
 	}
 	if pod.Annotations == nil {
 		pod.Annotations = map[string]string{}
 	}
-	pod.Annotations[v1alpha2.AnnotationStartedWith] = string(text)
+	pod.Annotations[v1alpha2.AnnotationStart] = strconv.FormatInt(m.Spec.Start, 10)
 }

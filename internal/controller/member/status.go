@@ -134,24 +134,11 @@ func podReady(pod *corev1.Pod) bool {
 }
 
 func etcdStarted(pod *corev1.Pod) bool {
-	c := etcdOf(pod)
+	c := resource.EtcdStatus(pod)
 	return c != nil && c.Started != nil && *c.Started
 }
 
 func etcdRuns(pod *corev1.Pod) bool {
-	c := etcdOf(pod)
+	c := resource.EtcdStatus(pod)
 	return c != nil && c.State.Running != nil
-}
-
-// etcdOf is the status of etcd's container, nil if there is none yet.
-func etcdOf(pod *corev1.Pod) *corev1.ContainerStatus {
-	if pod == nil {
-		return nil
-	}
-	for i := range pod.Status.ContainerStatuses {
-		if c := &pod.Status.ContainerStatuses[i]; c.Name == resource.EtcdContainer {
-			return c
-		}
-	}
-	return nil
 }
