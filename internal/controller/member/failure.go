@@ -30,7 +30,9 @@ func (s *scene) failure(next plan.Realization) *finding {
 }
 
 // conclusive says whether f is proof by itself that the member has to be replaced, whatever becomes of its node.
-func conclusive(f *finding) bool { return f != nil && plan.Judge(plan.Finding{Reason: f.Reason}).Lost }
+func conclusive(f *finding) bool {
+	return f != nil && plan.Judge(plan.Finding{Reason: f.Reason, Proven: f.Proven}).Lost
+}
 
 // finding is a failure as it is seen now. Times counts the ends of the container that can be seen.
 type finding struct {

@@ -149,6 +149,7 @@ func TestAMemberOfANodeThatIsDown(t *testing.T) {
 func TestLostDataOutweighANodeThatIsDown(t *testing.T) {
 	for reason, end := range map[string]corev1.ContainerState{
 		v1alpha2.FailureDataLost: ended(42, lostData), v1alpha2.FailureNodeLost: ended(1, "etcd says nothing"),
+		v1alpha2.FailureCorruptLog: ended(1, corrupt),
 	} {
 		w := placed(t, onNodes(corev1.LabelHostname, corev1.NodeSelectorOpIn, "n1.example"), nil)
 		edit(w, w.pod(), func(p *corev1.Pod) { p.Status = etcd(waiting("CrashLoopBackOff"), end, 9) })
