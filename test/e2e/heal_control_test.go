@@ -47,6 +47,7 @@ func TestNobodyIsReplacedForAnOutageOfTheAPIServer(t *testing.T) {
 		w.Expect(w.pod(all[i].Name).UID).To(gomega.Equal(all[i].UID), "its Pod was made anew")
 	}
 	// The operator works again.
+	w.change(nodeGrace(300)) // now it is about the volume
 	victim := follower(w.cluster)
 	w.lose(victim, v1alpha2.FailureDataLost, func() { w.harmVolume(victim, bed.Wipe) })
 	w.settle(w.load)

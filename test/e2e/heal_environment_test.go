@@ -197,7 +197,7 @@ func TestMemberThatNobodyReachesIsReplaced(t *testing.T) {
 
 func TestMembersThatHangOrCrashTogetherComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
-	w := newWard(t, 3, nodeGrace(1))
+	w := newWard(t, 3, nodeGrace(60)) // the liveness probe is faster
 	w.keep(func() func() {
 		pod := w.pod(w.leader())
 		w.Expect(bed.Signal(pod, "etcd", syscall.SIGSTOP)).To(gomega.Succeed())

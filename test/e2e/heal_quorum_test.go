@@ -44,6 +44,7 @@ func quorumLost(t *testing.T, spoil, mend, kind, stands string) {
 	w.expectNoReplacement(5*time.Second, w.names(), nil)
 	w.Expect(w.claims()).To(gomega.HaveLen(3))
 
+	w.change(manual) // the first one back makes a quorum, which would replace the other one
 	for _, victim := range victims {
 		shell(t, mend, dirs[victim], dirs[victim]+".aside")
 		w.deletePod(victim, true)
