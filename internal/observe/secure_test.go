@@ -57,13 +57,13 @@ func TestMembersThatSpeakTLSAreConnectedToWithWhatIsThere(t *testing.T) {
 		want    string // in the error, empty if there is none
 		proves  bool
 	}{
-		"with the operator's own certificate": {same, []client.Object{trust(bundle), secret("c-operator-client-tls")}, "", true},
+		"with the operator's own certificate": {same, []client.Object{trust(bundle), secret("c-operator-tls")}, "", true},
 		"with the copy of the user's": {func(c *v1alpha2.EtcdCluster) {
 			c.Spec.TLS.Client = &v1alpha2.ClientTLS{
 				ServerSecretRef:         &corev1.LocalObjectReference{Name: "s"},
 				OperatorClientSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
 			}
-		}, []client.Object{trust(bundle), secret("theirs"), secret("c-operator-client-tls")}, "", true},
+		}, []client.Object{trust(bundle), secret("theirs"), secret("c-operator-tls")}, "", true},
 		"not with what was not checked": {func(c *v1alpha2.EtcdCluster) {
 			c.Spec.TLS.Client = &v1alpha2.ClientTLS{
 				ServerSecretRef:         &corev1.LocalObjectReference{Name: "s"},
@@ -73,7 +73,7 @@ func TestMembersThatSpeakTLSAreConnectedToWithWhatIsThere(t *testing.T) {
 		"with none where none is asked for": {func(c *v1alpha2.EtcdCluster) {
 			c.Spec.TLS.Client.Auto.ClientAuthentication = v1alpha2.ClientAuthenticationNone
 		}, []client.Object{trust(bundle)}, "", false},
-		"not without the CAs":                  {same, []client.Object{secret("c-operator-client-tls")}, "get the CAs", false},
+		"not without the CAs":                  {same, []client.Object{secret("c-operator-tls")}, "get the CAs", false},
 		"not with CAs that are none":           {same, []client.Object{trust("x")}, "read the CAs", false},
 		"not without a certificate":            {same, []client.Object{trust(bundle)}, "get the operator's client certificate", false},
 		"not before it is known whom to trust": {func(c *v1alpha2.EtcdCluster) { c.Status.TLS = nil }, nil, "not known yet", false},

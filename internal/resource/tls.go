@@ -50,8 +50,9 @@ func AuthorityName(cluster string, p Plane) string {
 	return cluster + "-peer-ca"
 }
 
-// OperatorClientName is the Secret with the client certificate that the operator uses, unless the user brings one along.
-func OperatorClientName(cluster string) string { return cluster + "-operator-client-tls" }
+// OperatorClientName is the Secret with the client certificate that the operator uses. Wherever it comes from, this is the copy that was
+// checked; <cluster>-operator-client-tls is what cert-manager writes.
+func OperatorClientName(cluster string) string { return cluster + "-operator-tls" }
 
 // WantsTLS says whether a plane is to be secured, and whether clients, too, have to present a certificate there.
 func WantsTLS(c *v1alpha2.EtcdCluster, p Plane) (wanted, mutual bool) {

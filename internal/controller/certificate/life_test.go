@@ -55,7 +55,7 @@ func TestFoundersHaveTheirCertificatesBeforeTheyStart(t *testing.T) {
 			}
 		}
 	}
-	operator := w.secret("demo-operator-client-tls")
+	operator := w.secret("demo-operator-tls")
 	m, err := pki.Check(operator.Name, operator.Data, pki.Need{Usages: pki.ClientUsages(), Bundle: pki.NewBundle(client.Leaf()), Now: noon})
 	must(t, err)
 	if m.Leaf().Subject.CommonName != "root" {
@@ -87,7 +87,7 @@ func TestClientsWithoutCertificatesAreLetInWhereTheSpecSaysSo(t *testing.T) {
 	w.begin()
 	w.live()
 	w.ready(v1alpha2.ReasonCertificatesValid)
-	if w.secret("demo-operator-client-tls") != nil || w.secret("demo-peer-ca") != nil || w.cluster().Status.TLS.Peer != nil {
+	if w.secret("demo-operator-tls") != nil || w.secret("demo-peer-ca") != nil || w.cluster().Status.TLS.Peer != nil {
 		t.Error("made what nobody asked for")
 	}
 	w.clock.Step(60 * day)
@@ -104,7 +104,7 @@ func TestCertificatesAreRenewedOneAfterTheOtherAndWithoutARestart(t *testing.T) 
 	w.begin()
 	w.live()
 	before := slices.Concat(w.serials(resource.ClientPlane), w.serials(resource.PeerPlane))
-	since := w.secret("demo-operator-client-tls").Annotations[v1alpha2.AnnotationCertificateSince]
+	since := w.secret("demo-operator-tls").Annotations[v1alpha2.AnnotationCertificateSince]
 	w.clock.Step(60 * day)
 	for range 10 {
 		w.settle()
@@ -122,7 +122,7 @@ func TestCertificatesAreRenewedOneAfterTheOtherAndWithoutARestart(t *testing.T) 
 		w.carry()
 	}
 	w.ready(v1alpha2.ReasonCertificatesValid)
-	operator := w.paper("demo-operator-client-tls")
+	operator := w.paper("demo-operator-tls")
 	if again := operator.secret.Annotations[v1alpha2.AnnotationCertificateSince]; again != since ||
 		operator.material.Leaf().NotBefore.Before(noon.Add(59*day)) {
 		t.Errorf("the operator has %s, of its CA since %s, before that since %s", operator.material, again, since)
@@ -194,7 +194,7 @@ func (w *world) clientsToldFirst() func() {
 				continue
 			}
 			for _, told := range []pki.Bundle{
-				w.announced(), w.paper("demo-ca").material.Bundle, w.paper("demo-operator-client-tls").material.Bundle,
+				w.announced(), w.paper("demo-ca").material.Bundle, w.paper("demo-operator-tls").material.Bundle,
 			} {
 				if !slices.Contains(told.Fingerprints(), ca.Fingerprint) {
 					w.t.Fatalf("the time of CA %s has begun, and clients are told of %v", ca.Fingerprint, told.Fingerprints())

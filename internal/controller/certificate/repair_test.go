@@ -45,12 +45,12 @@ func TestWhatPeopleDeleteComesBack(t *testing.T) {
 		"the certificate of a running member":          {func(w *world) { w.drop(w.names()[1] + "-peer-tls") }, 0},
 		"all certificates of running members":          {func(w *world) { w.dropLeaves() }, 0},
 		"a certificate that was overwritten":           {func(w *world) { w.garble(w.names()[1] + "-server-tls") }, 0},
-		"the operator's":                               {func(w *world) { w.drop("demo-operator-client-tls") }, 0},
+		"the operator's":                               {func(w *world) { w.drop("demo-operator-tls") }, 0},
 		"the bundles":                                  {func(w *world) { w.dropBundles() }, 0},
 		"status":                                       {func(w *world) { w.change(func(c *v1alpha2.EtcdCluster) { c.Status.TLS = nil }) }, 0},
 		"the CA of peers, for which another comes":     {func(w *world) { w.drop("demo-peer-ca") }, 6},
 		"the CA of clients, for which another comes":   {func(w *world) { w.drop("demo-ca") }, 6},
-		"the CA of clients and the operator's of that": {func(w *world) { w.drop("demo-ca"); w.drop("demo-operator-client-tls") }, 3},
+		"the CA of clients and the operator's of that": {func(w *world) { w.drop("demo-ca"); w.drop("demo-operator-tls") }, 3},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			w := own(t)
@@ -86,7 +86,7 @@ func TestAnOperatorThatNobodyLetsInSaysSo(t *testing.T) {
 	w := own(t)
 	w.unsafe = true
 	w.drop("demo-ca")
-	w.drop("demo-operator-client-tls")
+	w.drop("demo-operator-tls")
 	w.settle()
 	if s := w.cluster().Status.TLS.Client; !s.AtOnce || !strings.Contains(s.Message, "no member that runs lets the operator in") {
 		t.Errorf("it sees nobody, and could restart nobody: %+v", s)
@@ -236,7 +236,7 @@ func TestWhatIsGoneIsSwept(t *testing.T) {
 	}
 	w.settle()
 	if w.secret(resource.LeafName(w.names()[1], resource.PeerPlane)) != nil || w.cluster().Status.TLS != nil ||
-		w.secret("demo-operator-client-tls") != nil || len(w.cluster().Status.Conditions) > 0 {
+		w.secret("demo-operator-tls") != nil || len(w.cluster().Status.Conditions) > 0 {
 		t.Errorf("left over: %v", w.cluster().Status)
 	}
 }

@@ -104,7 +104,7 @@ func TestACASwappedInOneGoIsTakenOverWhileEverybodyAcceptsEverybody(t *testing.T
 			}
 		}
 	}
-	if m := w.paper("demo-operator-client-tls").material; m.Leaf().Issuer.String() != next.Certificate().Subject.String() {
+	if m := w.paper("demo-operator-tls").material; m.Leaf().Issuer.String() != next.Certificate().Subject.String() {
 		t.Errorf("the operator shows %s", m)
 	}
 	if w.restarts != 3*3 {
@@ -212,7 +212,7 @@ func TestABadSecretIsNamedAndNeverGivenToAnybody(t *testing.T) {
 // everything is what members and the operator are given and show, and the bundles.
 func (w *world) everything() map[string]string {
 	w.t.Helper()
-	all := map[string]string{"operator": w.paper("demo-operator-client-tls").material.String()}
+	all := map[string]string{"operator": w.paper("demo-operator-tls").material.String()}
 	for _, kind := range kinds {
 		all[string(kind)+" shown"] = fmt.Sprint(w.serials(kind))
 		for _, name := range w.names() {
@@ -327,14 +327,14 @@ func TestABundleStaysWhileAPodNamesIt(t *testing.T) {
 func TestTheTimeOfClientsGoesOnWhileOtherCAsComeAndGo(t *testing.T) {
 	w, _ := secured(t)
 	before := w.cluster().Status.TLS.Client.CAs
-	since := w.secret("demo-operator-client-tls").Annotations[v1alpha2.AnnotationCertificateSince]
+	since := w.secret("demo-operator-tls").Annotations[v1alpha2.AnnotationCertificateSince]
 	newPerson(t, w, 2).give()
 	w.settle()
 	if after := w.cluster().Status.TLS.Client.CAs; len(after) != 2 || !slices.Contains(after, before[0]) {
 		t.Errorf("was %v, is %v", before, after)
 	}
 	w.live()
-	if again := w.secret("demo-operator-client-tls").Annotations[v1alpha2.AnnotationCertificateSince]; again == since {
+	if again := w.secret("demo-operator-tls").Annotations[v1alpha2.AnnotationCertificateSince]; again == since {
 		t.Error("the operator has had a certificate of the new CA since before there was one")
 	}
 }
@@ -372,7 +372,7 @@ func TestNoKeyIsTold(t *testing.T) {
 	told, err = json.Marshal(maps)
 	must(t, err)
 	text += string(told)
-	for _, name := range []string{"demo-ca", "demo-operator-client-tls", w.names()[0] + "-server-tls"} {
+	for _, name := range []string{"demo-ca", "demo-operator-tls", w.names()[0] + "-server-tls"} {
 		key := strings.Split(string(w.secret(name).Data[corev1.TLSPrivateKeyKey]), "\n")[1]
 		if len(key) < 40 || strings.Contains(text, key) || strings.Contains(text, "PRIVATE KEY") {
 			t.Errorf("the key of %s is told, or is none", name)

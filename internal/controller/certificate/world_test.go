@@ -106,7 +106,7 @@ func (w *world) watched() client.Client {
 		if err := do(); err != nil {
 			return err
 		}
-		if strings.HasSuffix(what, "-operator-client-tls") { // nothing else that is written is shown at once
+		if strings.HasSuffix(what, "-operator-tls") { // nothing else that is written is shown at once
 			w.mustAccept()
 		}
 		if w.wrote != nil {
@@ -171,7 +171,7 @@ func (w *world) mustAccept() {
 			w.t.Fatalf("after %v: %s trusts %v and is shown %s", w.writes[max(0, len(w.writes)-5):], who, trust.Fingerprints(), m)
 		}
 	}
-	operator := read(w.secret("demo-operator-client-tls"))
+	operator := read(w.secret("demo-operator-tls"))
 	for name, p := range w.running {
 		for other, q := range w.running {
 			if m, ok := q.shows[resource.PeerPlane]; ok {
