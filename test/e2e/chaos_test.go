@@ -16,11 +16,21 @@ import (
 	"github.com/cozystack/etcd-operator/test/e2e/bed"
 )
 
-// The operator is killed without warning, again and again, while a cluster goes through its life. Tests that run at the same
-// time live with it too: nothing in them may depend on one operator that stays.
+// The operator is killed without warning, again and again, while clusters go through their lives. Not parallel: no other test is to
+// wait for an operator that has just begun.
 func TestOperatorMayDieAtAnyTime(t *testing.T) {
-	t.Parallel()
 	kills := killAtRandom(t)
+	t.Run("lives", func(t *testing.T) {
+		t.Run("of a cluster with volumes", liveWithVolumes)
+		t.Run("of a cluster in memory", liveInMemory)
+	})
+	if n := kills(); n < 5 {
+		t.Errorf("the operator was killed %d times: too few to tell anything", n)
+	}
+}
+
+func liveWithVolumes(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.awaitReady(3)
 	load := c.write()
@@ -43,16 +53,11 @@ func TestOperatorMayDieAtAnyTime(t *testing.T) {
 	before := c.identity()
 	c.loseEachPodInTurn()
 	c.Expect(before.ClusterID).To(gomega.Equal(founders.ClusterID))
-
-	if n := kills(); n < 5 {
-		t.Errorf("the operator was killed %d times: too few to tell anything", n)
-	}
 	c.settle(load)
 }
 
-func TestMemoryMemberIsReplacedByAnOperatorThatDies(t *testing.T) {
+func liveInMemory(t *testing.T) {
 	t.Parallel()
-	kills := killAtRandom(t)
 	c := newCluster(t, memory)
 	c.awaitReady(3)
 	load := c.write()
@@ -62,7 +67,6 @@ func TestMemoryMemberIsReplacedByAnOperatorThatDies(t *testing.T) {
 		c.await(victim+" is replaced", func() { c.Expect(c.memberNames()).NotTo(gomega.ContainElement(victim)) })
 		c.awaitReady(3)
 	}
-	kills()
 	c.settle(load)
 }
 
