@@ -1,9 +1,11 @@
 package resource
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
@@ -22,6 +24,21 @@ func CertificateSecret(c *v1alpha2.EtcdCluster, name, member string) *corev1.Sec
 	}
 	s.OwnerReferences = clusterOwner(c)
 	return s
+}
+
+// Own lets an object that somebody else controls go with the cluster too.
+func Own(o metav1.Object, c *v1alpha2.EtcdCluster) {
+	if !OwnedBy(o, c) {
+		kind := v1alpha2.GroupVersion.WithKind("EtcdCluster")
+		o.SetOwnerReferences(append(o.GetOwnerReferences(), metav1.OwnerReference{
+			APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: c.Name, UID: c.UID,
+		}))
+	}
+}
+
+// OwnedBy says whether an object goes with the cluster.
+func OwnedBy(o metav1.Object, c *v1alpha2.EtcdCluster) bool {
+	return slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == c.UID })
 }
 
 // TrustConfigMap holds the CAs that members are started with on a plane, as PEM. What a running member trusts is known from its name.

@@ -54,6 +54,10 @@ func AuthorityName(cluster string, p Plane) string {
 // checked; <cluster>-operator-client-tls is what cert-manager writes.
 func OperatorClientName(cluster string) string { return cluster + "-operator-tls" }
 
+// IssuedClientName is the Certificate, and the Secret, in which cert-manager keeps the operator's client certificate. Those of members have
+// the LeafName of the cluster.
+func IssuedClientName(cluster string) string { return cluster + "-operator-client-tls" }
+
 // WantsTLS says whether a plane is to be secured, and whether clients, too, have to present a certificate there.
 func WantsTLS(c *v1alpha2.EtcdCluster, p Plane) (wanted, mutual bool) {
 	tls := c.Spec.TLS

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -17,6 +18,7 @@ import (
 const rights = `
 authentication.k8s.io/tokenreviews: create
 authorization.k8s.io/subjectaccessreviews: create
+cert-manager.io/certificates: list create update delete
 configmaps: get list watch create delete
 etcd-operator.cozystack.io/etcdclusters/status: get patch
 etcd-operator.cozystack.io/etcdclusters: get list watch
@@ -31,6 +33,11 @@ policy/poddisruptionbudgets: get list watch create update
 secrets: get list watch create update delete
 services: get list watch create update
 `
+
+// certManager is what cert-manager brings along. Rights can be asked for also where it is not there.
+var certManager = &metav1.APIResourceList{GroupVersion: "cert-manager.io/v1", APIResources: []metav1.APIResource{
+	{Name: "certificates"}, {Name: "certificates/status"}, {Name: "certificaterequests"}, {Name: "issuers"}, {Name: "clusterissuers"},
+}}
 
 // ownRights are what it may do besides in its own namespace.
 const ownRights = `
@@ -71,6 +78,7 @@ func rightsIn(t *testing.T, serviceAccount, namespace string) (rights []string) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	lists = append(lists, certManager)
 	for _, list := range lists {
 		group, _, grouped := strings.Cut(list.GroupVersion, "/")
 		if !grouped {

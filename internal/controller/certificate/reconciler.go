@@ -135,6 +135,9 @@ func (r *Reconciler) conclude(ctx context.Context, s *scene, planes []*plane, st
 	if errors.As(acted, &name) {
 		more, acted, step = []trouble{name.trouble()}, nil, nil
 	}
+	if refused := (*refusal)(nil); errors.As(acted, &refused) {
+		more = []trouble{{v1alpha2.ReasonCertificatePending, refused.Error()}}
+	}
 	r.measure(s, planes)
 	err := r.publish(ctx, s, planes, step != nil && step.announces && acted == nil, more)
 	if apierrors.IsConflict(err) && acted == nil {

@@ -31,6 +31,7 @@ type scene struct {
 	secrets  map[string]*corev1.Secret // the cluster's own
 	bundles  map[resource.Plane]map[string]*corev1.ConfigMap
 	supplied map[string]*corev1.Secret // that the spec names, nil for what is not there
+	ordered  ordered
 }
 
 // member is a member, or a founder that is about to be created.
@@ -50,7 +51,7 @@ func (r *Reconciler) look(ctx context.Context, from client.Reader, key types.Nam
 	if s.idle() {
 		return s, nil
 	}
-	return s, errors.Join(s.readMembers(ctx, from), s.readOwn(ctx, from), s.readSupplied(ctx, r.Live))
+	return s, errors.Join(s.readMembers(ctx, from), s.readOwn(ctx, from), s.readSupplied(ctx, r.Live), s.readOrdered(ctx, r.Live))
 }
 
 // idle is true when there is nothing to do: the cluster goes, or has never been secured.

@@ -19,6 +19,7 @@ type supply struct {
 	trouble []trouble  // why there is less than there should be
 	first   *step      // has to be taken before anything else on this plane
 	upkeep  func(p *plane) *step
+	asks    *step // of others, who may refuse: so nothing waits for it
 }
 
 // trouble is something that keeps certificates from being as the spec says, for people.
@@ -42,6 +43,8 @@ func (r *Reconciler) supplyOf(p *plane) supply {
 	case p.kind == resource.ClientPlane && tls.Client.ServerSecretRef != nil,
 		p.kind == resource.PeerPlane && tls.Peer.SecretRef != nil:
 		return fromSecrets(p)
+	case len(ordersOn(p.cluster, p.kind)) > 0:
+		return fromCertManager(p)
 	}
 	return supply{trouble: []trouble{{v1alpha2.ReasonCertificatePending, "no source of certificates is named that this operator knows"}}}
 }

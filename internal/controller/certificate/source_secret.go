@@ -38,12 +38,15 @@ func namedOn(c *v1alpha2.EtcdCluster, kind resource.Plane) (members, operator []
 	return nil, nil
 }
 
-// namedSecrets are the names of all of them.
+// namedSecrets are the names of all of them, and of those that cert-manager writes.
 func namedSecrets(c *v1alpha2.EtcdCluster) (names []string) {
 	for _, kind := range kinds {
 		members, operator := namedOn(c, kind)
 		for _, n := range append(members, operator...) {
 			names = append(names, n.name)
+		}
+		for _, o := range ordersOn(c, kind) {
+			names = append(names, o.name)
 		}
 	}
 	return names

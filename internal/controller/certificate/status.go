@@ -156,7 +156,7 @@ func (r *Reconciler) tell(before, after *v1alpha2.EtcdCluster) {
 		return
 	}
 	switch now.Reason {
-	case v1alpha2.ReasonSecretMissing, v1alpha2.ReasonCertificateInvalid, v1alpha2.ReasonNameTaken:
+	case v1alpha2.ReasonSecretMissing, v1alpha2.ReasonCertificateInvalid, v1alpha2.ReasonNameTaken, v1alpha2.ReasonCertManagerMissing:
 		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, now.Reason, "Check", "%s", now.Message)
 	}
 }

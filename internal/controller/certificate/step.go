@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
@@ -53,6 +54,7 @@ func next(s *scene, planes []*plane) *step {
 	}
 	for _, due := range []func(*plane) *step{
 		func(p *plane) *step { return p.supply.first }, (*plane).record, (*plane).provide, (*plane).upkeep, (*plane).announce, (*plane).handout,
+		func(p *plane) *step { return p.supply.asks },
 	} {
 		for _, p := range planes {
 			if step := due(p); step != nil {
@@ -213,7 +215,7 @@ func (p *plane) sweep() *step {
 			return deleting(p.bundles[p.kind][hash], "ConfigMap")
 		}
 	}
-	return nil
+	return p.dismiss()
 }
 
 // mounted says whether the Pod of a member, which may be gone otherwise, is secured on the plane.
@@ -283,8 +285,11 @@ func (r *Reconciler) update(ctx context.Context, o client.Object) error {
 }
 
 func kindOf(o client.Object) string {
-	if _, secret := o.(*corev1.Secret); secret {
+	switch o.(type) {
+	case *corev1.Secret:
 		return "Secret"
+	case *cmv1.Certificate:
+		return "Certificate"
 	}
 	return "ConfigMap"
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,6 +59,8 @@ type world struct {
 	unsafe   bool                              // members need not accept each other
 	greeted  int                               // number of handshakes
 	wrote    func()                            // is called after a write
+	others   func() bool                       // do what they do, and say whether they did something
+	nowhere  bool                              // there is no cert-manager
 }
 
 // process is a member that runs.
@@ -70,14 +73,14 @@ type process struct {
 func newWorld(t *testing.T, tls v1alpha2.EtcdClusterTLS) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	must(t, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha2.AddToScheme(scheme)))
+	must(t, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha2.AddToScheme(scheme), cmv1.AddToScheme(scheme)))
 	w := &world{
 		t: t, clock: testingclock.NewFakeClock(noon), recorder: events.NewFakeRecorder(1000), running: map[string]*process{},
 		ended: map[string]time.Time{},
 	}
 	w.store = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha2.EtcdCluster{}, &v1alpha2.EtcdMember{}).Build()
 	w.Reconciler = &Reconciler{
-		Client: w.watched(), Live: w.store, Greeter: w, Recorder: w.recorder, Meter: w, Now: w.clock.Now, Random: rand.Reader,
+		Client: w.watched(), Live: w.present(), Greeter: w, Recorder: w.recorder, Meter: w, Now: w.clock.Now, Random: rand.Reader,
 		ClientURL: observe.ClientURL, ClusterDomain: "cluster.local", Grace: DefaultGrace,
 	}
 	c := &v1alpha2.EtcdCluster{
@@ -127,6 +130,18 @@ func (w *world) watched() client.Client {
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch,
 			opts ...client.SubResourcePatchOption) error {
 			return write("status", func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+		},
+	})
+}
+
+// present is the API server, which knows Certificates only where there is cert-manager.
+func (w *world) present() client.Reader {
+	return interceptor.NewClient(w.store.(client.WithWatch), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if _, ok := list.(*cmv1.CertificateList); ok && w.nowhere {
+				return &meta.NoKindMatchError{GroupKind: cmv1.SchemeGroupVersion.WithKind("Certificate").GroupKind()}
+			}
+			return c.List(ctx, list, opts...)
 		},
 	})
 }
@@ -268,7 +283,7 @@ func (w *world) live() {
 	w.t.Helper()
 	for quiet := 0; quiet < 3; quiet++ {
 		w.settle()
-		if w.carry() || w.roll() {
+		if w.others != nil && w.others() || w.carry() || w.roll() {
 			quiet = -1
 			continue
 		}
