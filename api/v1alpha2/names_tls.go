@@ -18,6 +18,17 @@ const (
 	ReasonNameTaken = "NameTaken"
 )
 
+// A Secret that asks for the client certificate of an application, whoever made it.
+const (
+	// LabelClientCertificateOf on a Secret asks for a client certificate of the cluster that it names. What is issued is written into the
+	// Secret: tls.crt, tls.key and ca.crt, and it is renewed as long as the label is there.
+	LabelClientCertificateOf = "etcd-operator.cozystack.io/client-certificate-of"
+	// AnnotationCommonName is the common name to be certified, which with authentication is the user. Without it, it is the Secret's name.
+	AnnotationCommonName = "etcd-operator.cozystack.io/common-name"
+	// AnnotationCertificateRefused says why nothing is issued into such a Secret.
+	AnnotationCertificateRefused = "etcd-operator.cozystack.io/certificate-refused"
+)
+
 // Annotations of the Secrets with certificates that members, and the operator itself, are given.
 const (
 	// AnnotationCertificate is the serial number of the certificate in the Secret, in hexadecimal, for people.

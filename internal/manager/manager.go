@@ -31,6 +31,7 @@ import (
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/certificate"
 	"github.com/cozystack/etcd-operator/internal/controller/cluster"
+	"github.com/cozystack/etcd-operator/internal/controller/connection"
 	"github.com/cozystack/etcd-operator/internal/controller/consistency"
 	"github.com/cozystack/etcd-operator/internal/controller/member"
 	"github.com/cozystack/etcd-operator/internal/etcd"
@@ -157,6 +158,9 @@ func addStrangers(mgr ctrl.Manager, namespaces []string) (cache.Cache, error) {
 			}
 			slim := certificate.SecretMetadata()
 			slim.Namespace, slim.Name, slim.UID, slim.ResourceVersion = o.Namespace, o.Name, o.UID, o.ResourceVersion
+			if cluster, asks := o.Labels[v1alpha2.LabelClientCertificateOf]; asks {
+				slim.Labels = map[string]string{v1alpha2.LabelClientCertificateOf: cluster}
+			}
 			return slim, nil
 		},
 	})
@@ -240,9 +244,11 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		EtcdRepository: o.EtcdImageRepository,
 		WatchNodes:     mayWatchNodes(o),
 	}
+	strangers, err := addStrangers(mgr, o.WatchNamespaces)
 	certificates := &certificate.Reconciler{
 		Client:        mgr.GetClient(),
 		Live:          mgr.GetAPIReader(),
+		Names:         strangers,
 		Greeter:       etcd.Adapter{},
 		Recorder:      recorder,
 		Meter:         meter,
@@ -252,9 +258,10 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		ClusterDomain: o.ClusterDomain,
 		Grace:         certificate.DefaultGrace,
 	}
-	strangers, err := addStrangers(mgr, o.WatchNamespaces)
+	connections := &connection.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder}
 	return errors.Join(err, clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
-		comparisons.SetupWithManager(mgr, o.Workers), certificates.SetupWithManager(mgr, o.Workers, strangers))
+		comparisons.SetupWithManager(mgr, o.Workers), connections.SetupWithManager(mgr, o.Workers),
+		certificates.SetupWithManager(mgr, o.Workers, strangers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

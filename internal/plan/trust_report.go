@@ -89,7 +89,20 @@ func (t Trust) explainRotation(d *TrustDecision) {
 		if c, waiting := t.clientInGrace(); waiting && len(d.Give)+len(t.unconfirmed())+len(t.lacking()) == 0 {
 			d.Message += fmt.Sprintf("; client %s has until %s to use its own", c.Name, t.in(t.Grace-c.For))
 		}
+		if held := t.held(); len(held) > 0 {
+			d.Message += fmt.Sprintf("; the CA before is trusted for %s, to whom nothing else is offered", list(held))
+		}
 	}
+}
+
+// held are the clients that keep a CA trusted that is not wanted, because there is no other certificate for them.
+func (t Trust) held() (names []string) {
+	for _, c := range t.Clients {
+		if t.counts(c.Given) && !t.Want.vouches(c.Given) && t.chooseForClient(c) < 0 {
+			names = append(names, "client "+c.Name)
+		}
+	}
+	return names
 }
 
 // running says how many members have the bundle, in their process if they have one.

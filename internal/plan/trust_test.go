@@ -70,7 +70,9 @@ func parseTrust(t *testing.T, d *datadriven.TestData) Trust {
 		f := strings.Fields(line)
 		if f[0] == "client" {
 			c := TrustClient{Name: f[1], Given: parseLeaf(f[2]), For: grace, Offers: offers}
-			if len(f) > 3 {
+			if len(f) > 3 && f[3] == "alone" { // nothing is offered to it
+				c.Offers = nil
+			} else if len(f) > 3 {
 				c.For, _ = time.ParseDuration(f[3])
 			}
 			tr.Clients = append(tr.Clients, c)

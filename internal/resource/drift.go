@@ -22,7 +22,7 @@ func Current(desired, actual Object) bool {
 }
 
 // Correct is actual with everything set that desired asks for. What others added, and what the API server filled in, stays.
-// Of a Service and a PodDisruptionBudget it corrects the spec too, of other kinds the metadata.
+// Of a Service and a PodDisruptionBudget it corrects the spec too, of a ConfigMap the data, of other kinds the metadata.
 func Correct(desired, actual Object) Object {
 	corrected := actual.DeepCopyObject().(Object)
 	corrected.SetLabels(merge(actual.GetLabels(), desired.GetLabels()))
@@ -30,6 +30,8 @@ func Correct(desired, actual Object) Object {
 	switch to := corrected.(type) {
 	case *corev1.Service:
 		correctService(&desired.(*corev1.Service).Spec, &to.Spec)
+	case *corev1.ConfigMap:
+		to.Data = maps.Clone(desired.(*corev1.ConfigMap).Data)
 	case *policyv1.PodDisruptionBudget:
 		from := desired.(*policyv1.PodDisruptionBudget).DeepCopy()
 		from.Spec.DeepCopyInto(&to.Spec)

@@ -107,6 +107,7 @@ func TestGolden(t *testing.T) {
 		"pod-3.7-later":     resource.Pod(member(minor37), later),
 		"service-headless":  resource.HeadlessService(plain),
 		"service-client":    resource.ClientService(full),
+		"connection-mutual": resource.Connection(mutual, []v1alpha2.EtcdMember{votes(mutual)}, "PEM\n"),
 		"disruption-budget": resource.DisruptionBudget(plain, 3, 3),
 	} {
 		t.Run(name, func(t *testing.T) {

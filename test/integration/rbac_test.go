@@ -19,7 +19,7 @@ const rights = `
 authentication.k8s.io/tokenreviews: create
 authorization.k8s.io/subjectaccessreviews: create
 cert-manager.io/certificates: list create update delete
-configmaps: get list watch create delete
+configmaps: get list watch create update delete
 etcd-operator.cozystack.io/etcdclusters/status: get patch
 etcd-operator.cozystack.io/etcdclusters: get list watch
 etcd-operator.cozystack.io/etcdmembers/status: get patch

@@ -19,6 +19,8 @@ const (
 	kindLeaf     = "leaf"
 	kindCA       = "ca"
 	kindOperator = "operator"
+	// kindApplication is a client certificate that was asked for.
+	kindApplication = "application"
 )
 
 // expiry is the first certificate of a kind that ends.
@@ -30,7 +32,7 @@ type expiry struct {
 
 // expiries are those of a plane; one without a certificate says that there is none.
 func (p *plane) expiries() []expiry {
-	leaf, ca, operator := expiry{kind: kindLeaf}, expiry{kind: kindCA}, expiry{kind: kindOperator}
+	leaf, ca, operator, application := expiry{kind: kindLeaf}, expiry{kind: kindCA}, expiry{kind: kindOperator}, expiry{kind: kindApplication}
 	for _, m := range p.members {
 		if paper := p.papers[m.name]; paper.usable {
 			leaf.earliest(paper.material.Leaf(), "the certificate of member "+m.name)
@@ -42,7 +44,12 @@ func (p *plane) expiries() []expiry {
 	if paper := p.papers[p.operator()]; paper.usable {
 		operator.earliest(paper.material.Leaf(), "the client certificate of the operator")
 	}
-	return []expiry{leaf, ca, operator}
+	for _, a := range p.asking() {
+		if paper := p.papers[a.key()]; paper.usable {
+			application.earliest(paper.material.Leaf(), "the client certificate in Secret "+a.secret.Name)
+		}
+	}
+	return []expiry{leaf, ca, operator, application}
 }
 
 func (e *expiry) earliest(c *x509.Certificate, what string) {
@@ -61,6 +68,11 @@ func (p *plane) turns() (all []time.Time) {
 	if paper := p.papers[p.operator()]; paper.usable {
 		all = append(all, pki.RenewAt(paper.material.Leaf(), p.operator()))
 	}
+	for _, a := range p.asking() {
+		if paper := p.papers[a.key()]; paper.usable {
+			all = append(all, pki.RenewAt(paper.material.Leaf(), a.key()))
+		}
+	}
 	for _, c := range p.supply.want.Certificates() {
 		all = append(all, pki.RenewAt(c, p.cluster.Name), c.NotAfter)
 	}
@@ -74,7 +86,7 @@ func (p *plane) turns() (all []time.Time) {
 func (r *Reconciler) measure(s *scene, planes []*plane) {
 	key := client.ObjectKeyFromObject(s.cluster)
 	for _, kind := range kinds {
-		all := []expiry{{kind: kindLeaf}, {kind: kindCA}, {kind: kindOperator}}
+		all := []expiry{{kind: kindLeaf}, {kind: kindCA}, {kind: kindOperator}, {kind: kindApplication}}
 		if i := slices.IndexFunc(planes, func(p *plane) bool { return p.kind == kind }); i >= 0 {
 			all = planes[i].expiries()
 		}

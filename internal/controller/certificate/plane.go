@@ -62,6 +62,9 @@ func (r *Reconciler) survey(s *scene) (planes []*plane) {
 		for _, paper := range p.papers {
 			p.known = p.known.With(paper.material.Bundle)
 		}
+		for _, a := range p.asking() {
+			p.papers[a.key()] = read(a.secret) // its CAs are nobody's concern: who may write a Secret does not say whom members trust
+		}
 		p.supply = r.supplyOf(p)
 		planes = append(planes, p)
 	}
@@ -139,7 +142,10 @@ func (p *plane) decide() {
 		p.trust.Public = append(p.trust.Public, plan.PublicAnchor{Anchor: ca.Fingerprint, For: p.now.Sub(ca.Since.Time)})
 	}
 	if name := p.operator(); name != "" {
-		p.trust.Clients = []plan.TrustClient{p.client(name)}
+		p.trust.Clients = []plan.TrustClient{p.client(name, p.supply.client)}
+	}
+	for _, a := range p.asking() {
+		p.trust.Clients = append(p.trust.Clients, p.applicant(a))
 	}
 	p.decision = plan.NextTrust(p.trust)
 	p.decideForOperator()
@@ -198,10 +204,10 @@ func (p *plane) incomplete(c *x509.Certificate, member string) bool {
 		slices.ContainsFunc(p.needed(), func(usage x509.ExtKeyUsage) bool { return !slices.Contains(c.ExtKeyUsage, usage) })
 }
 
-func (p *plane) client(name string) plan.TrustClient {
+func (p *plane) client(name string, offers []offer) plan.TrustClient {
 	paper := p.papers[name]
-	c := plan.TrustClient{Name: name, Offers: leavesOf(p.supply.client)}
-	p.offers[name] = p.supply.client
+	c := plan.TrustClient{Name: name, Offers: leavesOf(offers)}
+	p.offers[name] = offers
 	if paper.usable {
 		c.Given, c.For = p.leaf(paper.material.Chain, name, pki.ClientUsages()), p.now.Sub(paper.since)
 	}
@@ -222,7 +228,7 @@ func (p *plane) anchors(hash string) plan.Anchors {
 
 // decideForOperator: an operator without any certificate has nothing to lose by one that not everybody trusts yet.
 func (p *plane) decideForOperator() {
-	if len(p.trust.Clients) == 0 || p.trust.Clients[0].Given.Serial != "" || p.gives(p.trust.Clients[0].Name) {
+	if p.operator() == "" || p.trust.Clients[0].Given.Serial != "" || p.gives(p.operator()) {
 		return
 	}
 	p.trust.Clients[0].Given = plan.Leaf{Serial: lost, Expires: p.now}
@@ -256,7 +262,7 @@ func (p *plane) decideAtOnce() {
 // stranded is true when the operator has a certificate that it will keep, and no member that runs accepts it. Then it sees none of
 // them, and could restart none in its turn.
 func (p *plane) stranded() bool {
-	if len(p.trust.Clients) == 0 || p.gives(p.trust.Clients[0].Name) || !slices.Equal(p.decision.Bundle, p.publishedAnchors()) {
+	if p.operator() == "" || p.gives(p.operator()) || !slices.Equal(p.decision.Bundle, p.publishedAnchors()) {
 		return false
 	}
 	given, running := p.trust.Clients[0].Given, 0

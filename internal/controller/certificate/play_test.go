@@ -100,7 +100,7 @@ func (w *world) carry() (carried bool) {
 		}
 	}
 	w.mustAccept()
-	return carried
+	return w.carryToApplications() || carried
 }
 
 // roll is what the cluster controller does: one member is given what status says, and restarted; all of them if that is said.

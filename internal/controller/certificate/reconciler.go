@@ -43,7 +43,9 @@ type Meter interface {
 type Reconciler struct {
 	Client client.Client
 	// Live reads past the cache; it also reads Secrets of others, which the cache does not hold.
-	Live     client.Reader
+	Live client.Reader
+	// Names lists the metadata of all Secrets, so that those of applications are found.
+	Names    client.Reader
 	Greeter  etcd.Greeter
 	Recorder events.EventRecorder
 	Meter    Meter
@@ -70,7 +72,7 @@ type Reconciler struct {
 
 // Reconcile observes, decides, takes at most one step, and says so.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	s, err := r.look(ctx, r.Client, req.NamespacedName)
+	s, err := r.look(ctx, r.Client, r.Names, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.warnings.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
@@ -96,7 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // confirm looks past the cache before a step is taken. If the step is another one now, nothing is done.
 func (r *Reconciler) confirm(ctx context.Context, req reconcile.Request, before *scene, step *step) (reconcile.Result, error) {
-	s, err := r.look(ctx, r.Live, req.NamespacedName)
+	s, err := r.look(ctx, r.Live, r.Live, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		return reconcile.Result{}, nil
 	}

@@ -32,6 +32,9 @@ type scene struct {
 	bundles  map[resource.Plane]map[string]*corev1.ConfigMap
 	supplied map[string]*corev1.Secret // that the spec names, nil for what is not there
 	ordered  ordered
+
+	applications []*application    // ordered by the names of their Secrets
+	connection   *corev1.ConfigMap // tells clients whom to trust; nil if it is not there
 }
 
 // member is a member, or a founder that is about to be created.
@@ -42,8 +45,8 @@ type member struct {
 	shows  map[resource.Plane]*x509.Certificate // by handshake; nothing where nobody answered
 }
 
-// look reads the objects of a cluster. Secrets of others are always read live: no cache holds them.
-func (r *Reconciler) look(ctx context.Context, from client.Reader, key types.NamespacedName) (*scene, error) {
+// look reads the objects of a cluster. Secrets of others are always read live, by the names that are known: no cache holds them.
+func (r *Reconciler) look(ctx context.Context, from, names client.Reader, key types.NamespacedName) (*scene, error) {
 	s := &scene{now: r.Now(), cluster: &v1alpha2.EtcdCluster{}}
 	if err := from.Get(ctx, key, s.cluster); err != nil {
 		return nil, fmt.Errorf("get EtcdCluster: %w", err)
@@ -51,7 +54,8 @@ func (r *Reconciler) look(ctx context.Context, from client.Reader, key types.Nam
 	if s.idle() {
 		return s, nil
 	}
-	return s, errors.Join(s.readMembers(ctx, from), s.readOwn(ctx, from), s.readSupplied(ctx, r.Live), s.readOrdered(ctx, r.Live))
+	return s, errors.Join(s.readMembers(ctx, from), s.readOwn(ctx, from), s.readSupplied(ctx, r.Live), s.readOrdered(ctx, r.Live),
+		s.readApplications(ctx, names, r.Live))
 }
 
 // idle is true when there is nothing to do: the cluster goes, or has never been secured.
@@ -121,6 +125,9 @@ func (s *scene) readOwn(ctx context.Context, from client.Reader) error {
 	for i := range maps.Items {
 		if kind, hash, _, ok := resource.TrustOf(s.cluster.Name, &maps.Items[i]); ok {
 			s.bundles[kind][hash] = &maps.Items[i]
+		}
+		if maps.Items[i].Name == resource.ConnectionName(s.cluster.Name) {
+			s.connection = &maps.Items[i]
 		}
 	}
 	return nil

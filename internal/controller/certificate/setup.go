@@ -50,11 +50,14 @@ func clusterOf(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
 }
 
-// clustersNaming are those whose spec names a Secret.
+// clustersNaming are those whose spec names a Secret, and the one that the Secret itself names.
 func (r *Reconciler) clustersNaming(ctx context.Context, secret *metav1.PartialObjectMetadata) (requests []reconcile.Request) {
+	if name := secret.Labels[v1alpha2.LabelClientCertificateOf]; name != "" {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.Namespace, Name: name}})
+	}
 	var clusters v1alpha2.EtcdClusterList
 	if r.Client.List(ctx, &clusters, client.InNamespace(secret.Namespace), client.UnsafeDisableDeepCopy) != nil {
-		return nil // the cache is not there yet: it will show every cluster anyway
+		return requests // the cache is not there yet: it will show every cluster anyway
 	}
 	for i := range clusters.Items {
 		if slices.Contains(namedSecrets(&clusters.Items[i]), secret.Name) {

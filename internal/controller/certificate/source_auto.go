@@ -146,8 +146,8 @@ func (s *supply) offer(p *plane, by pki.Authority, lives v1alpha2.AutoCertificat
 	s.member = append(s.member, offer{leaf, from, func(to string, random io.Reader) (pki.Material, error) {
 		return by.Issue(p.request(to, life, random))
 	}})
-	s.client = append(s.client, offer{leaf, from, func(_ string, random io.Reader) (pki.Material, error) {
-		return by.Issue(pki.LeafRequest{CommonName: rootUser, Usages: pki.ClientUsages(), Life: life, Now: p.now, Random: random})
+	s.client = append(s.client, offer{leaf, from, func(to string, random io.Reader) (pki.Material, error) {
+		return by.Issue(pki.LeafRequest{CommonName: p.commonName(to), Usages: pki.ClientUsages(), Life: life, Now: p.now, Random: random})
 	}})
 }
 

@@ -54,7 +54,7 @@ func next(s *scene, planes []*plane) *step {
 	}
 	for _, due := range []func(*plane) *step{
 		func(p *plane) *step { return p.supply.first }, (*plane).record, (*plane).provide, (*plane).upkeep, (*plane).announce, (*plane).handout,
-		func(p *plane) *step { return p.supply.asks },
+		func(p *plane) *step { return p.supply.asks }, (*plane).refuse,
 	} {
 		for _, p := range planes {
 			if step := due(p); step != nil {
@@ -108,16 +108,46 @@ func (p *plane) upkeep() *step {
 			return step
 		}
 	}
-	paper := p.papers[p.operator()]
-	if text := p.bundle().PEM(); paper.secret != nil && string(paper.secret.Data[pki.BundleKey]) != string(text) && paper.usable {
-		secret := paper.secret.DeepCopy()
-		secret.Data[pki.BundleKey] = text
-		return &step{
-			does: "announce " + p.decision.Bundle.Short() + " in Secret " + secret.Name,
-			take: func(ctx context.Context, r *Reconciler) error { return r.update(ctx, secret) },
+	if step := p.upkeepSecret(p.papers[p.operator()]); step != nil {
+		return step
+	}
+	for _, a := range p.asking() {
+		if step := p.upkeepSecret(p.papers[a.key()]); step != nil {
+			return step
 		}
 	}
-	return nil
+	return p.upkeepConnection()
+}
+
+func (p *plane) upkeepSecret(paper paper) *step {
+	text := p.bundle().PEM()
+	if paper.secret == nil || !paper.usable || string(paper.secret.Data[pki.BundleKey]) == string(text) {
+		return nil
+	}
+	secret := paper.secret.DeepCopy()
+	secret.Data[pki.BundleKey] = text
+	return &step{
+		does: "announce " + p.decision.Bundle.Short() + " in Secret " + secret.Name,
+		take: func(ctx context.Context, r *Reconciler) error { return r.update(ctx, secret) },
+	}
+}
+
+// upkeepConnection: another controller makes the ConfigMap and keeps everything else in it. This comes from here because it has to be
+// there before the time begins in which clients take it over.
+func (p *plane) upkeepConnection() *step {
+	text := string(p.bundle().PEM())
+	if p.kind != resource.ClientPlane || p.connection == nil || p.connection.Data[pki.BundleKey] == text {
+		return nil
+	}
+	m := p.connection.DeepCopy()
+	if m.Data == nil {
+		m.Data = map[string]string{}
+	}
+	m.Data[pki.BundleKey] = text
+	return &step{
+		does: "announce " + p.decision.Bundle.Short() + " in ConfigMap " + m.Name,
+		take: func(ctx context.Context, r *Reconciler) error { return r.update(ctx, m) },
+	}
 }
 
 // announce tells who starts members, and clients, of the bundle.
@@ -154,7 +184,7 @@ func (p *plane) give(ctx context.Context, r *Reconciler, to string, o offer) err
 		return err
 	}
 	trust, usages := m.Bundle, p.judged()
-	if to == p.operator() {
+	if to == p.operator() || p.application(to) != nil {
 		trust, usages = p.bundle(), pki.ClientUsages()
 	}
 	data, err := m.Data(trust)
@@ -162,7 +192,10 @@ func (p *plane) give(ctx context.Context, r *Reconciler, to string, o offer) err
 		return fmt.Errorf("write certificate for %s: %w", to, err)
 	}
 	before, secret := p.papers[to], p.leafSecret(to)
-	secret.Data = data
+	if secret.Data = data; p.application(to) != nil {
+		secret.Data = withOthers(data, before.secret.Data)
+		delete(secret.Annotations, v1alpha2.AnnotationCertificateRefused)
+	}
 	if chain := before.lastShown(nil); chain != nil && !chain[0].Equal(m.Leaf()) {
 		secret.Data[previousKey] = pki.ChainPEM(chain)
 	}

@@ -51,7 +51,8 @@ type world struct {
 	clock    *testingclock.FakeClock
 	recorder *events.FakeRecorder
 	running  map[string]*process
-	clients  pki.Bundle // that clients have taken over
+	clients  pki.Bundle              // that clients have taken over
+	apps     map[string]pki.Material // what applications show, by their Secrets
 	restarts int
 	writes   []string
 	fail     func(n int) (before, after error) // of the n-th write
@@ -80,7 +81,8 @@ func newWorld(t *testing.T, tls v1alpha2.EtcdClusterTLS) *world {
 	}
 	w.store = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha2.EtcdCluster{}, &v1alpha2.EtcdMember{}).Build()
 	w.Reconciler = &Reconciler{
-		Client: w.watched(), Live: w.present(), Greeter: w, Recorder: w.recorder, Meter: w, Now: w.clock.Now, Random: rand.Reader,
+		Client: w.watched(), Live: w.present(), Names: w.store, Greeter: w, Recorder: w.recorder, Meter: w, Now: w.clock.Now,
+		Random:    rand.Reader,
 		ClientURL: observe.ClientURL, ClusterDomain: "cluster.local", Grace: DefaultGrace,
 	}
 	c := &v1alpha2.EtcdCluster{
@@ -199,6 +201,7 @@ func (w *world) mustAccept() {
 		if m, ok := p.shows[resource.ClientPlane]; ok {
 			accepts("a client", w.clients, m, pki.ServerUsages(false))
 		}
+		w.mustAcceptApplications(name, accepts)
 	}
 }
 
