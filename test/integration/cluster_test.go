@@ -35,8 +35,8 @@ func TestAClusterIsRefusedWithAdvice(t *testing.T) {
 		{"peer tls from nowhere", `{version: 3.6.16, tls: {peer: {}}}`, "tls.peer needs exactly one source"},
 		{"an operator's certificate beside auto", `{version: 3.6.16, tls: {client: {auto: {}, operatorClientSecretRef: {name: s}}}}`,
 			"operatorClientSecretRef belongs to serverSecretRef"},
-		{"tls from cert-manager", `{version: 3.6.16, tls: {peer: {certManager: {issuerRef: {name: i}}}}}`,
-			"cert-manager is not supported yet"},
+		{"an issuer of a kind that there is not", `{version: 3.6.16, tls: {peer: {certManager: {issuerRef: {name: i, kind: X}}}}}`,
+			"Unsupported value"},
 		{"certificates of seconds", `{version: 3.6.16, tls: {peer: {auto: {certificateDuration: 30s}}}}`,
 			"certificateDuration must be at least 1m"},
 		{"certificates that outlive half their CA", `{version: 3.6.16, tls: {client: {auto: {certificateDuration: 2h, caDuration: 3h}}}}`,
@@ -76,6 +76,11 @@ func TestAClusterIsAccepted(t *testing.T) {
 		{"with periodic compaction", `{version: 3.6.16, options: {autoCompactionMode: periodic, autoCompactionRetention: 1h30m}}`},
 		{"with compaction in hours", `{version: 3.6.16, options: {autoCompactionRetention: "8"}}`},
 		{"with compaction by revisions", `{version: 3.6.16, options: {autoCompactionMode: revision, autoCompactionRetention: "1000"}}`},
+		{"secured by cert-manager", `
+version: 3.6.16
+tls:
+  client: {certManager: {serverIssuerRef: {name: i}, operatorClientIssuerRef: {name: i, kind: ClusterIssuer}}}
+  peer: {certManager: {issuerRef: {name: i}}}`},
 		{"with an affinity of its own", `
 version: 3.6.16
 affinity:
@@ -117,6 +122,14 @@ func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
 			"the source of tls.peer cannot be changed"},
 		{"other-client-source", `{version: 3.6.16, tls: {client: {auto: {}}}}`, `tls: {client: {auto: null, serverSecretRef: {name: s}}}`,
 			"the source of tls.client"},
+		{"from-cert-manager", `{version: 3.6.16, tls: {peer: {certManager: {issuerRef: {name: i}}}}}`,
+			`tls: {peer: {certManager: null, secretRef: {name: s}}}`, "the source of tls.peer"},
+		{"to-cert-manager", `{version: 3.6.16, tls: {client: {serverSecretRef: {name: s}}}}`,
+			`tls: {client: {serverSecretRef: null, certManager: {serverIssuerRef: {name: i}}}}`, "the source of tls.client"},
+		{"client-issuer", `{version: 3.6.16, tls: {client: {certManager: {serverIssuerRef: {name: i}}}}}`,
+			`tls: {client: {certManager: {operatorClientIssuerRef: {name: i}}}}`, "whether clients need certificates, cannot be changed"},
+		{"other-issuer", `{version: 3.6.16, tls: {peer: {certManager: {issuerRef: {name: i}}}}}`,
+			`tls: {peer: {certManager: {issuerRef: {name: j}}}}`, ""},
 		{"no-client-certificates", `{version: 3.6.16, tls: {client: {auto: {}}}}`, `tls: {client: {auto: {clientAuthentication: None}}}`,
 			"whether clients need certificates, cannot be changed"},
 		{"other-duration", `{version: 3.6.16, tls: {peer: {auto: {}}}}`, `tls: {peer: {auto: {certificateDuration: 1h}}}`, ""},

@@ -54,7 +54,7 @@ func next(s *scene, planes []*plane) *step {
 	}
 	for _, due := range []func(*plane) *step{
 		func(p *plane) *step { return p.supply.first }, (*plane).record, (*plane).provide, (*plane).upkeep, (*plane).announce, (*plane).handout,
-		func(p *plane) *step { return p.supply.asks }, (*plane).refuse,
+		(*plane).refuse, func(p *plane) *step { return p.supply.asks },
 	} {
 		for _, p := range planes {
 			if step := due(p); step != nil {
