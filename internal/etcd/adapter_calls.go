@@ -142,6 +142,14 @@ func (c *client) Remove(ctx context.Context, id uint64) error {
 	})
 }
 
+// Readdress implements Changer.
+func (c *client) Readdress(ctx context.Context, id uint64, peerURL string) error {
+	return c.change(ctx, func(ctx context.Context, etcd *clientv3.Client) error {
+		_, err := etcd.MemberUpdate(ctx, id, []string{peerURL})
+		return err
+	})
+}
+
 // MoveLeader implements Changer.
 func (c *client) MoveLeader(ctx context.Context, to uint64) error {
 	return c.change(ctx, func(ctx context.Context, etcd *clientv3.Client) error {

@@ -87,6 +87,9 @@ type Changer interface {
 	Promote(ctx context.Context, id uint64) error
 	// Remove removes a member; ErrMemberNotFound if it is not listed (any more).
 	Remove(ctx context.Context, id uint64) error
+	// Readdress changes the peer URL under which a member is listed; ErrMemberNotFound if it is not. The others connect to it there
+	// from then on, whether it listens there or not.
+	Readdress(ctx context.Context, id uint64, peerURL string) error
 	// MoveLeader must be asked of the leader; ErrNotLeader otherwise.
 	MoveLeader(ctx context.Context, to uint64) error
 	// Disarm takes an alarm back. An alarm that is not raised is no error.

@@ -66,7 +66,7 @@ type Role struct {
 //   - nobody in particular: AuthStatus on 3.7, and what the metrics port answers
 //   - any user: Status (root up to 3.6.11), Members, Alarms
 //   - a user with read access to ProbeKey: Read, ReadLocal
-//   - root: HashKV, MoveLeader, Disarm, AddLearner, Promote, Remove; also snapshots and defragmentation
+//   - root: HashKV, MoveLeader, Disarm, AddLearner, Promote, Readdress, Remove; also snapshots and defragmentation
 //
 // Who logs in with a password takes a quorum for that, and a voter (Target.LoginAt). Who is logged in stays so until the member
 // restarts, the password is changed, or nothing was asked for 5 minutes. A client certificate that names root needs neither.

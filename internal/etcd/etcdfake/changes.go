@@ -96,6 +96,16 @@ func (c *client) Promote(ctx context.Context, id uint64) error {
 	})))
 }
 
+// Readdress implements etcd.Changer: server.go, UpdateMember, which asks for nobody's health.
+func (c *client) Readdress(ctx context.Context, id uint64, peerURL string) error {
+	if err := checkURL(peerURL); err != nil {
+		return fmt.Errorf("parse peer URL: %w", err)
+	}
+	return c.call(ctx, "Readdress", true, notByLearner(c.byRoot(func(p *Process) error {
+		return c.apply(p, func(s *state) (*state, error) { return s.readdress(id, peerURL) })
+	})))
+}
+
 // mayPromote is server.go, isLearnerReady and mayPromoteMember. Whether id is a learner is asked when it is applied.
 func (p *Process) mayPromote(id uint64) error {
 	if _, listed := p.state().member(id); !listed {

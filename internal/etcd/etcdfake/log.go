@@ -133,6 +133,20 @@ func (s *state) promote(id uint64) (*state, error) {
 	return s.replace(m), nil
 }
 
+func (s *state) readdress(id uint64, peerURL string) (*state, error) {
+	m, listed := s.member(id)
+	if !listed {
+		return nil, etcd.ErrMemberNotFound
+	}
+	for _, other := range s.members {
+		if other.ID != id && slices.Contains(other.PeerURLs, peerURL) {
+			return nil, etcd.ErrPeerURLExists
+		}
+	}
+	m.PeerURLs = []string{peerURL}
+	return s.replace(m), nil
+}
+
 func (s *state) remove(id uint64) (*state, error) {
 	if _, listed := s.member(id); !listed {
 		return nil, etcd.ErrMemberNotFound

@@ -73,6 +73,9 @@ func (c *cluster) requests() []request {
 			return err
 		}, etcd.ErrPeerURLExists},
 		{"promote", root, func(ctx context.Context, e etcd.Client) error { return e.Promote(ctx, unknown) }, etcd.ErrMemberNotFound},
+		{"readdress", root, func(ctx context.Context, e etcd.Client) error {
+			return e.Readdress(ctx, unknown, "http://127.0.0.1:1")
+		}, etcd.ErrMemberNotFound},
 		{"remove", root, func(ctx context.Context, e etcd.Client) error { return e.Remove(ctx, unknown) }, etcd.ErrMemberNotFound},
 		{"read auth status", ofStatus, func(ctx context.Context, e etcd.Client) error { _, err := e.AuthStatus(ctx); return err }, nil},
 		{"list users", root, func(ctx context.Context, e etcd.Client) error { _, err := e.Users(ctx); return err }, nil},

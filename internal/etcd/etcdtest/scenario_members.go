@@ -54,6 +54,9 @@ func founding(t *testing.T, c *cluster) {
 			t.Errorf("%s leads, want %s", now, followers[0])
 		}
 	})
+	step(t, "a member is listed under another peer URL when that is asked for", func(t *testing.T) {
+		c.checkReaddress(t, followers[0], followers[1], want[followers[1]])
+	})
 	step(t, "an alarm is in every member's status and list", func(t *testing.T) {
 		c.h.RaiseAlarm(t, "a", etcd.AlarmNoSpace)
 		raised := []etcd.Alarm{{MemberID: want["a"], Type: etcd.AlarmNoSpace}}
@@ -96,6 +99,22 @@ func (c *cluster) checkList(t *testing.T, from string, clusterID uint64, ids map
 		want := etcd.Member{ID: id, Name: name, PeerURLs: []string{peerURL}, ClientURLs: []string{clientURL}}
 		if !slices.ContainsFunc(list.Members, func(m etcd.Member) bool { return cmp.Equal(m, want) }) {
 			t.Errorf("%s lists %+v, want %+v in it", from, list.Members, want)
+		}
+	}
+}
+
+func (c *cluster) checkReaddress(t *testing.T, through, name string, id uint64) {
+	t.Helper()
+	own, _ := c.h.Address(name)
+	taken, _ := c.h.Address(through)
+	to := c.to(t, through)
+	wantErr(t, "of nobody", to.Readdress(within(t, patience), unknown, "http://127.0.0.1:1"), etcd.ErrMemberNotFound)
+	wantErr(t, "that is taken", to.Readdress(within(t, patience), id, taken), etcd.ErrPeerURLExists)
+	for _, url := range []string{"https://127.0.0.1:1", own} {
+		wantOK(t, "readdress", to.Readdress(within(t, patience), id, url))
+		listed := func(m etcd.Member) bool { return m.ID == id && slices.Equal(m.PeerURLs, []string{url}) }
+		if list := c.list(t, through); !slices.ContainsFunc(list.Members, listed) {
+			t.Errorf("%+v is listed, want %x at %s", list.Members, id, url)
 		}
 	}
 }
