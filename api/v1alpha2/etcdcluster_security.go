@@ -28,6 +28,10 @@ type ClientTLS struct {
 	// certificates required (mTLS). With auth its common name has to be root.
 	// +optional
 	OperatorClientSecretRef *corev1.LocalObjectReference `json:"operatorClientSecretRef,omitempty"`
+	// AcceptPlaintext lets clients connect without TLS too, on the same port, and without a certificate. It is for the time in which
+	// clients move: set it together with tls.client, and before tls.client is removed.
+	// +optional
+	AcceptPlaintext bool `json:"acceptPlaintext,omitempty"`
 	// CertManager lets cert-manager issue the certificates.
 	// +optional
 	CertManager *ClientCertManagerTLS `json:"certManager,omitempty"`
@@ -134,11 +138,26 @@ type TLSStatus struct {
 	Peer *PlaneTLSStatus `json:"peer,omitempty"`
 }
 
+// TLSStage says how members speak on a plane.
+type TLSStage string
+
+// The stages, which package plan decides on.
+const (
+	TLSPlain    TLSStage = "Plain"
+	TLSPrepared TLSStage = "Prepared"
+	TLSSecured  TLSStage = "Secured"
+	TLSMutual   TLSStage = "Mutual"
+)
+
 // TLSPhase says how far a change of certificates has come.
 type TLSPhase string
 
 // PlaneTLSStatus is how far the certificates of one plane are.
 type PlaneTLSStatus struct {
+	// Stage is how members speak, or are being restarted to speak, one at a time: Plain; Prepared, when members have certificates for
+	// each other and still listen in plain; Secured; Mutual, when clients need certificates too.
+	// +optional
+	Stage TLSStage `json:"stage,omitempty"`
 	// Phase is Settled; Renewing while certificates change and their CA does not; Bundle, Leaves and Dropping while a CA is replaced;
 	// Expired when nothing that members present is valid any more.
 	// +optional

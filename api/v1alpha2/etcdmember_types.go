@@ -79,9 +79,11 @@ type EtcdMemberSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clusterToken is immutable"
 	ClusterToken string `json:"clusterToken"`
 
-	// PeerURL is the address under which the other members reach this one. It is never used by another member.
+	// PeerURL is the address under which the other members reach this one. It is never used by another member. Its scheme changes
+	// when TLS between members is turned on or off.
 	//
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="peerURL is immutable"
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.replace('https://', 'http://') == oldSelf.replace('https://', 'http://')",message="only the scheme of peerURL can be changed"
 	PeerURL string `json:"peerURL"`
 
 	// Replicas is always 1; it is there for the scale subresource.
@@ -139,7 +141,11 @@ type EtcdMemberTLS struct {
 	// ClientMTLS says that clients have to present a certificate.
 	// +optional
 	ClientMTLS bool `json:"clientMTLS,omitempty"`
-	// PeerSecretRef names the Secret with the certificate for other members. Unset means that members speak in plain.
+	// ClientPlaintext lets clients connect without TLS too.
+	// +optional
+	ClientPlaintext bool `json:"clientPlaintext,omitempty"`
+	// PeerSecretRef names the Secret with the certificate for other members. Unset means that the member speaks in plain only. Whether
+	// it listens with it is the scheme of peerURL.
 	// +optional
 	PeerSecretRef *corev1.LocalObjectReference `json:"peerSecretRef,omitempty"`
 	// PeerTrustRef names the ConfigMap with the CAs of the other members. It is never changed: other CAs come in another one.

@@ -14,6 +14,8 @@ const (
 	ReasonCertificateInvalid = "CertificateInvalid"
 	// ReasonCertificatePending: certificates are yet to be issued.
 	ReasonCertificatePending = "CertificatePending"
+	// ReasonChangingTransport: TLS is being turned on or off, member by member.
+	ReasonChangingTransport = "ChangingTransport"
 	// ReasonNameTaken: an object of a name that certificates need belongs to somebody else.
 	ReasonNameTaken = "NameTaken"
 )

@@ -26,7 +26,7 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		Listed:    s.List != nil,
 		Namesakes: s.Namesakes,
 		Taken:     s.Taken,
-		Unsecured: !resource.Secured(s.Cluster),
+		Unsecured: s.Cluster.Status.ClusterID == "" && len(s.Members) == 0 && !resource.Securable(s.Cluster),
 		Severed:   s.severed(),
 
 		OrdinalsRecorded: s.Cluster.Status.LastOrdinal >= s.LastOrdinal,
@@ -113,6 +113,7 @@ func (s *Scene) standing(m *Member, p *plan.Member) {
 		p.Role, p.ID = plan.Learner, m.Entry.ID
 	default:
 		p.Role, p.ID = plan.Voter, m.Entry.ID
+		p.Moved = !slices.Equal(m.Entry.PeerURLs, []string{m.Object.Spec.PeerURL})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,12 +20,17 @@ import (
 
 // secure finds whom to trust and what to present on the client plane. What is missing keeps members from being asked, and nothing else.
 func (o *Observer) secure(ctx context.Context, from client.Reader, s *Scene) {
-	wanted, mutual := resource.WantsTLS(s.Cluster, resource.ClientPlane)
 	bundle := resource.BundleOf(s.Cluster, resource.ClientPlane)
-	if !wanted || bundle == "" {
+	if bundle == "" {
 		return
 	}
-	s.Secure, s.insecure = o.credentials(ctx, from, s, bundle, mutual)
+	s.Secure, s.insecure = o.credentials(ctx, from, s, bundle, slices.ContainsFunc(s.Members, asksClients))
+}
+
+// asksClients says whether a member wants certificates of its clients, now or when it is started again.
+func asksClients(m *Member) bool {
+	hash, _ := resource.RunsWith(m.Pod, m.Object.Spec.ClusterName, resource.ClientPlane)
+	return hash != "" || m.Object.Spec.TLS != nil && m.Object.Spec.TLS.ClientMTLS
 }
 
 // target is how a member is connected to.

@@ -50,33 +50,28 @@ func TestMembersThatSpeakTLSAreConnectedToWithWhatIsThere(t *testing.T) {
 	secret := func(name string) client.Object {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name}, Data: leaf}
 	}
-	bundle, same := string(ca[pki.BundleKey]), func(*v1alpha2.EtcdCluster) {}
+	bundle, same := string(ca[pki.BundleKey]), func(*v1alpha2.EtcdCluster, *v1alpha2.EtcdMemberTLS) {}
 	for claim, tc := range map[string]struct {
-		change  func(*v1alpha2.EtcdCluster)
+		change  func(*v1alpha2.EtcdCluster, *v1alpha2.EtcdMemberTLS)
 		objects []client.Object
 		want    string // in the error, empty if there is none
 		proves  bool
 	}{
 		"with the operator's own certificate": {same, []client.Object{trust(bundle), secret("c-operator-tls")}, "", true},
-		"with the copy of the user's": {func(c *v1alpha2.EtcdCluster) {
-			c.Spec.TLS.Client = &v1alpha2.ClientTLS{
-				ServerSecretRef:         &corev1.LocalObjectReference{Name: "s"},
-				OperatorClientSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
-			}
-		}, []client.Object{trust(bundle), secret("theirs"), secret("c-operator-tls")}, "", true},
-		"not with what was not checked": {func(c *v1alpha2.EtcdCluster) {
-			c.Spec.TLS.Client = &v1alpha2.ClientTLS{
-				ServerSecretRef:         &corev1.LocalObjectReference{Name: "s"},
-				OperatorClientSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
-			}
-		}, []client.Object{trust(bundle), secret("theirs")}, "get the operator's client certificate", false},
-		"with none where none is asked for": {func(c *v1alpha2.EtcdCluster) {
-			c.Spec.TLS.Client.Auto.ClientAuthentication = v1alpha2.ClientAuthenticationNone
-		}, []client.Object{trust(bundle)}, "", false},
-		"not without the CAs":                  {same, []client.Object{secret("c-operator-tls")}, "get the CAs", false},
-		"not with CAs that are none":           {same, []client.Object{trust("x")}, "read the CAs", false},
-		"not without a certificate":            {same, []client.Object{trust(bundle)}, "get the operator's client certificate", false},
-		"not before it is known whom to trust": {func(c *v1alpha2.EtcdCluster) { c.Status.TLS = nil }, nil, "not known yet", false},
+		"not with what the user's Secret holds": {same, []client.Object{trust(bundle), secret("theirs")},
+			"get the operator's client certificate", false},
+		"with none where no member asks for one": {func(_ *v1alpha2.EtcdCluster, tls *v1alpha2.EtcdMemberTLS) {
+			tls.ClientMTLS = false
+		}, []client.Object{trust(bundle), secret("c-operator-tls")}, "", false},
+		"with its own while a member still asks, whatever the spec says": {func(c *v1alpha2.EtcdCluster, _ *v1alpha2.EtcdMemberTLS) {
+			c.Spec.TLS = nil
+		}, []client.Object{trust(bundle), secret("c-operator-tls")}, "", true},
+		"not without the CAs":        {same, []client.Object{secret("c-operator-tls")}, "get the CAs", false},
+		"not with CAs that are none": {same, []client.Object{trust("x")}, "read the CAs", false},
+		"not without a certificate":  {same, []client.Object{trust(bundle)}, "get the operator's client certificate", false},
+		"not before it is known whom to trust": {func(c *v1alpha2.EtcdCluster, _ *v1alpha2.EtcdMemberTLS) {
+			c.Status.TLS = nil
+		}, nil, "not known yet", false},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			scheme := runtime.NewScheme()
@@ -85,13 +80,19 @@ func TestMembersThatSpeakTLSAreConnectedToWithWhatIsThere(t *testing.T) {
 			}
 			reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(tc.objects...).Build()
 			o := &Observer{Cached: reader, Live: reader, ClientURL: ClientURL}
-			s := secured(tc.change)
+			named := func(name string) *Member {
+				return &Member{Object: &v1alpha2.EtcdMember{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name}}}
+			}
+			plain, m := named("c-a"), named("c-b")
+			m.Object.Spec.TLS = &v1alpha2.EtcdMemberTLS{
+				ClientServerSecretRef: &corev1.LocalObjectReference{Name: "x"}, ClientMTLS: true,
+			}
+			s := secured(func(c *v1alpha2.EtcdCluster) { tc.change(c, m.Object.Spec.TLS) })
+			s.Members = []*Member{plain, m}
 			o.secure(t.Context(), reader, s)
-			m := &Member{Object: &v1alpha2.EtcdMember{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "c-a"}}}
-			if plain, err := o.target(s, m); err != nil || plain.TLS != nil {
+			if to, err := o.target(s, plain); err != nil || to.TLS != nil {
 				t.Errorf("a member that speaks in plain: %v", err)
 			}
-			m.Object.Spec.TLS = &v1alpha2.EtcdMemberTLS{ClientServerSecretRef: &corev1.LocalObjectReference{Name: "x"}}
 			target, err := o.target(s, m)
 			switch {
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):

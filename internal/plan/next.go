@@ -41,6 +41,7 @@ var rules = []rule{
 	{"pause", "replicas 0 parks every member as it is; the leader is told to stop last.", pause},
 	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
 	{"no-member-list", "Without a linearizable member list no membership step is taken.", noMemberList},
+	{"readdress", "A voter is listed under the peer URL that it is started with.", readdress},
 	{"stranger", "A listed member that is ours and of which nothing is left is removed; one that is not ours stops everything.", stranger},
 	{"expelled", "A member that somebody else removed from etcd is cleaned up.", expelled},
 	{"remove-leaving", "A leaving member hands over leadership and is removed from etcd.", removeLeaving},

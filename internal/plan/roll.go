@@ -32,6 +32,15 @@ func refit(c Cluster) (Decision, bool) {
 	return silent()
 }
 
+// readdress comes before anything that waits for a member: until it is done the others may not reach it.
+func readdress(c Cluster) (Decision, bool) {
+	m, ok := c.first(func(m Member) bool { return m.Moved && m.Role == Voter && m.Votes && !m.Leaving })
+	if !ok {
+		return silent()
+	}
+	return ask(Readdress{m.Ref()}, "ChangingPeerURL", fmt.Sprintf("%s listens elsewhere: the other members are told", m.Name))
+}
+
 // roll restarts the others, one after the other, and the leader last. It is asked only when every member is healthy and ready.
 func roll(c Cluster) (Decision, bool) {
 	behind := c.where(isBehind)

@@ -139,7 +139,7 @@ func wrongStep(w *world, s Step) string {
 	case SetAside:
 		m := w.named(strings.TrimPrefix(s.Volume, volumeOf))
 		return first(w.listKnown, unless(m.orphan && m.role != Voter, "takes the volume of a voter, or of a member, out of use"))
-	case DropVolume, Disarm, Nudge, Update:
+	case DropVolume, Disarm, Nudge, Update, Readdress:
 		return "there is nothing to delete, and no alarm"
 	case RemoveStranger:
 		if s.ID == strangers[unstarted].ID {

@@ -185,6 +185,7 @@ var words = map[string]func(*Member){
 	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },
 	"broken":     func(m *Member) { m.Broken = true },
 	"behind":     func(m *Member) { m.Behind = "tls" },
+	"moved":      func(m *Member) { m.Moved = true },
 	"stale":      func(m *Member) { m.Stale = true },
 	"outdated":   func(m *Member) { m.Outdated = true },
 }

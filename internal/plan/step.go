@@ -42,6 +42,8 @@ type (
 	Promote struct{ Member Ref }
 	// MoveLeader hands leadership from a member that is about to go to one that stays.
 	MoveLeader struct{ From, To Ref }
+	// Readdress lets etcd list a member under the peer URL that its EtcdMember says.
+	Readdress struct{ Member Ref }
 	// RecordReplacement writes into status that a member will be replaced, before anything is done about it.
 	RecordReplacement struct{ Name, Reason string }
 	// MarkLeaving records the intent to remove a member, and whether its volume is to be kept aside.
@@ -87,6 +89,7 @@ func (Admit) step()             {}
 func (Nudge) step()             {}
 func (Promote) step()           {}
 func (MoveLeader) step()        {}
+func (Readdress) step()         {}
 func (RecordReplacement) step() {}
 func (MarkLeaving) step()       {}
 func (Remove) step()            {}

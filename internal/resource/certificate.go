@@ -79,6 +79,16 @@ func StartsWith(m *v1alpha2.EtcdMember, p Plane) (hash string, secured bool) {
 	return hash, leaf != nil
 }
 
+// IsSecure says whether a URL is one of TLS.
+func IsSecure(url string) bool { return schemeOf(url) == "https" }
+
+// ListensSecured says whether a Pod's etcd speaks TLS with members that connect to it.
+func ListensSecured(pod *corev1.Pod) bool {
+	return pod != nil && slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool {
+		return slices.ContainsFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, listenForPeers+"https:") })
+	})
+}
+
 // RunsWith is the same of a member's Pod.
 func RunsWith(pod *corev1.Pod, cluster string, p Plane) (hash string, secured bool) {
 	if pod == nil {

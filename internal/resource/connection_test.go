@@ -20,6 +20,9 @@ func TestClientsAreSentWhereTheyAreServed(t *testing.T) {
 	plain, theirs, automatic := plainCluster(), plainCluster(), plainCluster()
 	theirs.Spec.TLS = &v1alpha2.EtcdClusterTLS{Client: &v1alpha2.ClientTLS{ServerSecretRef: &corev1.LocalObjectReference{Name: "theirs"}}}
 	automatic.Spec.TLS = &v1alpha2.EtcdClusterTLS{Client: &v1alpha2.ClientTLS{Auto: &v1alpha2.ClientAutoTLS{}}}
+	for _, c := range []*v1alpha2.EtcdCluster{theirs, automatic} {
+		c.Status.TLS = &v1alpha2.TLSStatus{Client: &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSSecured}}
+	}
 	first, second := votes(plain), votes(plain)
 	first.Name, second.Name = "db-b", "db-a"
 	learner, leaving := votes(plain), votes(plain)

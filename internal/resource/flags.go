@@ -17,6 +17,8 @@ var minorFlags = map[string][]string{
 	"3.7": {"--watch-progress-notify-interval=5s", "--feature-gates=CompactHashCheck=true"},
 }
 
+const listenForPeers = "--listen-peer-urls="
+
 // etcdFlags are the arguments of etcd. With form etcd may found a new cluster, else it only joins one that exists.
 func etcdFlags(m *v1alpha2.EtcdMember, form bool) []string {
 	cluster, tls := m.Spec.ClusterName, m.Spec.TLS
@@ -27,8 +29,8 @@ func etcdFlags(m *v1alpha2.EtcdMember, form bool) []string {
 	flags := []string{
 		"--name=" + m.Name,
 		"--data-dir=" + DataDir,
-		fmt.Sprintf("--listen-client-urls=%s://0.0.0.0:%d", scheme(tls != nil && tls.ClientServerSecretRef != nil), ClientPort),
-		fmt.Sprintf("--listen-peer-urls=%s://0.0.0.0:%d", schemeOf(m.Spec.PeerURL), PeerPort),
+		"--listen-client-urls=" + listenForClients(tls),
+		fmt.Sprintf(listenForPeers+"%s://0.0.0.0:%d", schemeOf(m.Spec.PeerURL), PeerPort),
 		fmt.Sprintf("--listen-metrics-urls=http://0.0.0.0:%d", MetricsPort),
 		"--advertise-client-urls=" + ClientURL(m.Name, cluster, m.Namespace, tls != nil && tls.ClientServerSecretRef != nil),
 		"--initial-advertise-peer-urls=" + m.Spec.PeerURL,
@@ -39,6 +41,18 @@ func etcdFlags(m *v1alpha2.EtcdMember, form bool) []string {
 	flags = append(flags, tlsFlags(tls)...)
 	flags = append(flags, optionFlags(m.Spec.Options)...)
 	return append(flags, minorFlags[minor(m.Spec.Version)]...)
+}
+
+// listenForClients may name one port twice: etcd then tells by the first bytes of a connection whether it is TLS (embed.serveCtx).
+func listenForClients(tls *v1alpha2.EtcdMemberTLS) string {
+	plain, secured := fmt.Sprintf("http://0.0.0.0:%d", ClientPort), fmt.Sprintf("https://0.0.0.0:%d", ClientPort)
+	switch {
+	case tls == nil || tls.ClientServerSecretRef == nil:
+		return plain
+	case tls.ClientPlaintext:
+		return secured + "," + plain
+	}
+	return secured
 }
 
 func optionFlags(o *v1alpha2.EtcdOptions) []string {

@@ -58,7 +58,7 @@ func fullCluster() *v1alpha2.EtcdCluster {
 
 func member(c *v1alpha2.EtcdCluster) *v1alpha2.EtcdMember {
 	name := resource.MemberName(c.Name, c.UID, 1)
-	secured, _ := resource.WantsTLS(c, resource.PeerPlane)
+	secured := resource.StageOf(c, resource.PeerPlane) == v1alpha2.TLSSecured
 	m := resource.Member(c, resource.MemberIntent{
 		Ordinal: 1, Founder: true,
 		InitialCluster: resource.InitialCluster(resource.Peer{Name: name, URL: resource.PeerURL(name, c.Name, c.Namespace, secured)}),
@@ -81,15 +81,22 @@ func TestGolden(t *testing.T) {
 	later := first
 	later.Grant, later.Form = resource.GrantNone, false
 
-	encrypted, mutual := plainCluster(), plainCluster()
+	encrypted, mutual, prepared := plainCluster(), plainCluster(), plainCluster()
 	encrypted.Spec.TLS = &v1alpha2.EtcdClusterTLS{Client: &v1alpha2.ClientTLS{
 		ServerSecretRef: &corev1.LocalObjectReference{Name: "theirs"},
 	}}
+	encrypted.Status.TLS = &v1alpha2.TLSStatus{Client: &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSSecured}}
+	prepared.Spec.TLS = &v1alpha2.EtcdClusterTLS{Client: &v1alpha2.ClientTLS{AcceptPlaintext: true}}
+	prepared.Status.TLS = &v1alpha2.TLSStatus{
+		Client: &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSMutual, Bundle: "c1"},
+		Peer:   &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSPrepared, Bundle: "p1"},
+	}
 	mutual.Spec.TLS = &v1alpha2.EtcdClusterTLS{
 		Client: &v1alpha2.ClientTLS{Auto: &v1alpha2.ClientAutoTLS{}}, Peer: &v1alpha2.PeerTLS{Auto: &v1alpha2.PeerAutoTLS{}},
 	}
 	mutual.Status.TLS = &v1alpha2.TLSStatus{
-		Client: &v1alpha2.PlaneTLSStatus{Bundle: "c1"}, Peer: &v1alpha2.PlaneTLSStatus{Bundle: "p1"},
+		Client: &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSMutual, Bundle: "c1"},
+		Peer:   &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSSecured, Bundle: "p1"},
 	}
 	joining := member(plain)
 	joining.Spec.Bootstrap = false
@@ -102,6 +109,7 @@ func TestGolden(t *testing.T) {
 		"pod-first-join":    resource.Pod(joining, first),
 		"pod-encrypted":     resource.Pod(member(encrypted), later),
 		"pod-mutual":        resource.Pod(member(mutual), later),
+		"pod-prepared":      resource.Pod(member(prepared), later),
 		"member-mutual":     member(mutual),
 		"pod-full-later":    resource.Pod(voter, later),
 		"pod-3.7-later":     resource.Pod(member(minor37), later),

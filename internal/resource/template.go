@@ -10,7 +10,7 @@ import (
 )
 
 // restartFields are the template fields that only another Pod takes over.
-var restartFields = []string{"tls", "resources", "affinity", "topologySpreadConstraints", "options", "imagePullSecrets"}
+var restartFields = []string{"peerURL", "tls", "resources", "affinity", "topologySpreadConstraints", "options", "imagePullSecrets"}
 
 // Differences are the template fields in which m differs from what its cluster asks for: those that another Pod takes over, and those
 // that only a new member can have.

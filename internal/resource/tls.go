@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,15 +77,17 @@ func WantsTLS(c *v1alpha2.EtcdCluster, p Plane) (wanted, mutual bool) {
 	return true, tls.Client.OperatorClientSecretRef != nil
 }
 
-func secured(c *v1alpha2.EtcdCluster, p Plane) bool {
-	wanted, _ := WantsTLS(c, p)
-	return wanted
-}
-
-// Secured says whether it is known, for every plane that is to be secured, whom members are to trust there.
-func Secured(c *v1alpha2.EtcdCluster) bool {
+// Securable says whether everything is there that members of a new cluster have to be started with.
+func Securable(c *v1alpha2.EtcdCluster) bool {
 	for _, p := range []Plane{ClientPlane, PeerPlane} {
-		if secured(c, p) && BundleOf(c, p) == "" {
+		final := v1alpha2.TLSPlain
+		switch wanted, mutual := WantsTLS(c, p); {
+		case wanted && mutual && p == ClientPlane:
+			final = v1alpha2.TLSMutual
+		case wanted:
+			final = v1alpha2.TLSSecured
+		}
+		if StageOf(c, p) != final {
 			return false
 		}
 	}
@@ -103,16 +106,30 @@ func BundleOf(c *v1alpha2.EtcdCluster, p Plane) string {
 	return ""
 }
 
+// StageOf is how members are to be started on a plane, as the certificate controller has announced it.
+func StageOf(c *v1alpha2.EtcdCluster, p Plane) v1alpha2.TLSStage {
+	stage := v1alpha2.TLSStage("")
+	switch tls := c.Status.TLS; {
+	case tls == nil:
+	case p == ClientPlane && tls.Client != nil:
+		stage = tls.Client.Stage
+	case p == PeerPlane && tls.Peer != nil:
+		stage = tls.Peer.Stage
+	}
+	return cmp.Or(stage, v1alpha2.TLSPlain)
+}
+
 // memberTLS is what a member of the cluster is to be started with, nil if both planes are plain.
 func memberTLS(c *v1alpha2.EtcdCluster, member string) *v1alpha2.EtcdMemberTLS {
 	var tls v1alpha2.EtcdMemberTLS
-	if wanted, mutual := WantsTLS(c, ClientPlane); wanted {
+	if stage := StageOf(c, ClientPlane); stage != v1alpha2.TLSPlain {
 		tls.ClientServerSecretRef = &corev1.LocalObjectReference{Name: LeafName(member, ClientPlane)}
-		if tls.ClientMTLS = mutual; mutual {
+		tls.ClientPlaintext = c.Spec.TLS != nil && c.Spec.TLS.Client != nil && c.Spec.TLS.Client.AcceptPlaintext
+		if tls.ClientMTLS = stage == v1alpha2.TLSMutual; tls.ClientMTLS {
 			tls.ClientTrustRef = &corev1.LocalObjectReference{Name: TrustName(c.Name, ClientPlane, BundleOf(c, ClientPlane))}
 		}
 	}
-	if secured(c, PeerPlane) {
+	if StageOf(c, PeerPlane) != v1alpha2.TLSPlain {
 		tls.PeerSecretRef = &corev1.LocalObjectReference{Name: LeafName(member, PeerPlane)}
 		tls.PeerTrustRef = &corev1.LocalObjectReference{Name: TrustName(c.Name, PeerPlane, BundleOf(c, PeerPlane))}
 	}

@@ -26,7 +26,8 @@ func TestAMemberKeepsWhatWasPromised(t *testing.T) {
 		{"initial-cluster-dropped", `initialCluster: a=http://a`, `initialCluster: null`, "initialCluster is frozen once it is set"},
 		{"other-cluster", "", `clusterName: other`, "clusterName is immutable"},
 		{"other-token", "", `clusterToken: other`, "clusterToken is immutable"},
-		{"other-peer-url", "", `peerURL: http://other`, "peerURL is immutable"},
+		{"other-peer-url", "", `peerURL: http://other`, "only the scheme of peerURL can be changed"},
+		{"secured-peer-url", "", `peerURL: https://demo-a.demo.ns.svc:2380`, ""},
 
 		{"freeze", "", `initialCluster: a=http://a`, ""},
 		{"freeze-empty", `initialCluster: ""`, `initialCluster: a=http://a`, ""},

@@ -37,7 +37,7 @@ func TestCertManagerIssuesWhatMembersAndTheOperatorNeed(t *testing.T) {
 			t.Errorf("Certificate %s is %+v", name, c)
 		}
 	}
-	if resource.Secured(m.cluster()) {
+	if resource.Securable(m.cluster()) {
 		t.Error("members may start")
 	}
 	m.found()
@@ -180,7 +180,7 @@ func TestWhatKeepsCertManagerFromIssuingIsToldInItsWords(t *testing.T) {
 	m := newCertManager(t, ordering("nobody", "one", "one"))
 	m.found()
 	m.ready(v1alpha2.ReasonCertificatePending, "Certificate demo-server-tls: Referenced issuer not found")
-	if resource.Secured(m.cluster()) {
+	if resource.Securable(m.cluster()) {
 		t.Error("members may start")
 	}
 	m.newCA("nobody")
@@ -286,7 +286,7 @@ func TestARefusalOfCertManagerIsToldAndNothingElseWaits(t *testing.T) {
 	}
 	m.fail = nil
 	m.found()
-	if !resource.Secured(m.cluster()) {
+	if !resource.Securable(m.cluster()) {
 		t.Error("members may not start")
 	}
 }

@@ -189,6 +189,9 @@ func (p *plane) member(m *member) plan.TrustMember {
 		t.Has.Leaf.Serial, t.Has.Leaf.Renew = lost, p.now
 		t.Given.Leaf = t.Has.Leaf
 	}
+	if p.kind == resource.PeerPlane && process && !m.listens() { // it shows its certificate to nobody, and takes it to those who do
+		t.Has.Leaf = t.Given.Leaf
+	}
 	p.offers[m.name] = offers
 	t.Offers = leavesOf(offers)
 	return t

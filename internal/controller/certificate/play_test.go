@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/internal/observe"
 	"github.com/cozystack/etcd-operator/internal/pki"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
@@ -20,7 +19,7 @@ import (
 func (w *world) begin() {
 	w.t.Helper()
 	c := w.cluster()
-	if !resource.Secured(c) {
+	if !resource.Securable(c) {
 		w.t.Fatalf("not secured: %+v", c.Status.TLS)
 	}
 	for n := range c.Status.LastOrdinal {
@@ -113,11 +112,10 @@ func (w *world) roll() (rolled bool) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.running)) {
 		m := w.memberNamed(name)
-		if !slices.Contains(resource.Outdated(c, m), "tls") {
+		if restart, _ := resource.Differences(c, m); len(restart) == 0 {
 			continue
 		}
-		wanted := resource.Member(c, resource.MemberIntent{Ordinal: observe.Ordinal(m)})
-		m.Spec.TLS = wanted.Spec.TLS
+		resource.Update(c, m)
 		must(w.t, w.store.Update(w.t.Context(), m))
 		w.start(name)
 		if rolled = true; !once {

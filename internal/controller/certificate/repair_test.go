@@ -147,7 +147,7 @@ func TestANameThatSomebodyElseHasIsRefused(t *testing.T) {
 	w.ready(v1alpha2.ReasonCertificatePending, "an earlier cluster of this name")
 	w.drop("demo-ca")
 	w.settle()
-	if !resource.Secured(w.cluster()) {
+	if !resource.Securable(w.cluster()) {
 		t.Error("it goes on being refused")
 	}
 }
@@ -231,12 +231,10 @@ func TestWhatIsGoneIsSwept(t *testing.T) {
 	if w.secret(resource.LeafName(w.names()[1], resource.PeerPlane)) == nil || w.cluster().Status.TLS == nil {
 		t.Error("members still run with it")
 	}
-	for range 2 {
-		w.roll()
-	}
-	w.settle()
+	w.live()
 	if w.secret(resource.LeafName(w.names()[1], resource.PeerPlane)) != nil || w.cluster().Status.TLS != nil ||
-		w.secret("demo-operator-tls") != nil || len(w.cluster().Status.Conditions) > 0 {
+		w.secret("demo-operator-tls") != nil || w.secret("demo-ca") != nil || w.secret("demo-peer-ca") != nil ||
+		len(w.cluster().Status.Conditions) > 0 {
 		t.Errorf("left over: %v", w.cluster().Status)
 	}
 }

@@ -227,19 +227,19 @@ func TestNothingBeginsWithABadSecret(t *testing.T) {
 	w := newWorld(t, fromPerson())
 	w.settle()
 	w.ready(v1alpha2.ReasonSecretMissing, "Secret theirs (spec.tls.client.serverSecretRef) is not there")
-	if resource.Secured(w.cluster()) {
+	if resource.Securable(w.cluster()) {
 		t.Error("members may start")
 	}
 	newPerson(t, w, 1).give()
 	w.drop("theirs-operator")
 	w.settle()
 	w.ready(v1alpha2.ReasonSecretMissing, "Secret theirs-operator")
-	if resource.Secured(w.cluster()) {
+	if resource.Securable(w.cluster()) {
 		t.Error("members may start that the operator cannot speak with")
 	}
 	newPerson(t, w, 1).give()
 	w.settle()
-	if !resource.Secured(w.cluster()) {
+	if !resource.Securable(w.cluster()) {
 		t.Error("members may not start")
 	}
 }

@@ -3,6 +3,7 @@ package certificate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +23,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scene, planes []*plane, ann
 	before := s.cluster
 	after := before.DeepCopy()
 	after.Status.TLS = s.tlsStatus(planes, announce)
-	condition := verdict(planes, more)
+	condition := s.verdict(planes, more)
 	if after.Status.TLS == nil {
 		meta.RemoveStatusCondition(&after.Status.Conditions, v1alpha2.ConditionTLSReady)
 	} else {
@@ -47,19 +48,19 @@ func (s *scene) tlsStatus(planes []*plane, announce bool) *v1alpha2.TLSStatus {
 	if old := s.cluster.Status.TLS; old != nil {
 		status = old.DeepCopy()
 	}
-	for _, kind := range kinds {
+	for _, p := range s.both(planes) {
 		into := &status.Client
-		if kind == resource.PeerPlane {
+		if p.kind == resource.PeerPlane {
 			into = &status.Peer
 		}
-		wanted := false
-		for _, p := range planes {
-			if p.kind == kind {
-				wanted, *into = true, p.tell(announce)
-			}
-		}
-		if !wanted && !s.used(kind) && (&plane{scene: s, kind: kind}).sweep() == nil {
+		switch {
+		case p.wanted:
+			*into = p.tell(announce)
+		case *into == nil:
+		case !s.used(p.kind) && p.sweep() == nil:
 			*into = nil
+		default:
+			(*into).Stage, (*into).Message = v1alpha2.TLSStage(p.stage()), p.moving()
 		}
 	}
 	if *status == (v1alpha2.TLSStatus{}) {
@@ -68,9 +69,21 @@ func (s *scene) tlsStatus(planes []*plane, announce bool) *v1alpha2.TLSStatus {
 	return status
 }
 
+// both are all planes, also those that are not to be secured.
+func (s *scene) both(planes []*plane) []*plane {
+	all := slices.Clone(planes)
+	for _, kind := range kinds {
+		if !slices.ContainsFunc(planes, func(p *plane) bool { return p.kind == kind }) {
+			all = append(all, &plane{scene: s, kind: kind})
+		}
+	}
+	return all
+}
+
 // tell is the status of one plane.
 func (p *plane) tell(announce bool) *v1alpha2.PlaneTLSStatus {
 	status := p.status(p.kind).DeepCopy()
+	status.Stage = v1alpha2.TLSStage(p.stage())
 	var said []string
 	for _, t := range p.supply.trouble {
 		said = append(said, t.message)
@@ -114,7 +127,7 @@ func (p *plane) tellBundle(status *v1alpha2.PlaneTLSStatus) {
 }
 
 // verdict is the condition TLSReady: the first trouble, else the first change that is under way.
-func verdict(planes []*plane, more []trouble) metav1.Condition {
+func (s *scene) verdict(planes []*plane, more []trouble) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha2.ConditionTLSReady, Status: metav1.ConditionFalse}
 	for _, p := range planes {
 		more = append(more, p.supply.trouble...)
@@ -134,6 +147,12 @@ func verdict(planes []*plane, more []trouble) metav1.Condition {
 			return c
 		}
 		said = append(said, fmt.Sprintf("%s: %s", p.kind, p.decision.Message))
+	}
+	for _, p := range s.both(planes) {
+		if moving := p.moving(); moving != "" {
+			c.Reason, c.Message = v1alpha2.ReasonChangingTransport, moving
+			return c
+		}
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha2.ReasonCertificatesValid, strings.Join(said, "; ")
 	return c

@@ -214,16 +214,11 @@ func (p *plane) give(ctx context.Context, r *Reconciler, to string, o offer) err
 
 // sweep deletes what nobody needs any more: one object at a time.
 func (s *scene) sweep(planes []*plane) *step {
-	for _, kind := range kinds {
-		i := slices.IndexFunc(planes, func(p *plane) bool { return p.kind == kind })
-		if i < 0 {
-			if s.used(kind) {
-				continue // until the last member has left the plane
-			}
-			planes = append(slices.Clone(planes), &plane{scene: s, kind: kind})
-			i = len(planes) - 1
+	for _, p := range s.both(planes) {
+		if !p.wanted && s.used(p.kind) {
+			continue // until the last member has left the plane
 		}
-		if step := planes[i].sweep(); step != nil {
+		if step := p.sweep(); step != nil {
 			return step
 		}
 	}
@@ -232,15 +227,8 @@ func (s *scene) sweep(planes []*plane) *step {
 
 func (p *plane) sweep() *step {
 	for _, name := range slices.Sorted(maps.Keys(p.secrets)) {
-		secret := p.secrets[name]
-		holder := secret.Labels[v1alpha2.LabelMember]
-		switch {
-		case holder != "" && name == resource.LeafName(holder, p.kind):
-			if _, needed := p.papers[holder]; !needed && !p.mounted(holder) {
-				return deleting(secret, "Secret")
-			}
-		case name == resource.OperatorClientName(p.cluster.Name) && p.kind == resource.ClientPlane && p.operator() == "" && !p.asked():
-			return deleting(secret, "Secret")
+		if p.spare(name) {
+			return deleting(p.secrets[name], "Secret")
 		}
 	}
 	for _, hash := range slices.Sorted(maps.Keys(p.bundles[p.kind])) {
@@ -249,6 +237,20 @@ func (p *plane) sweep() *step {
 		}
 	}
 	return p.dismiss()
+}
+
+// spare says whether a Secret is one of this plane, and nobody needs it any more.
+func (p *plane) spare(name string) bool {
+	switch holder := p.secrets[name].Labels[v1alpha2.LabelMember]; {
+	case holder != "" && name == resource.LeafName(holder, p.kind):
+		_, needed := p.papers[holder]
+		return !needed && !p.mounted(holder)
+	case name == resource.OperatorClientName(p.cluster.Name) && p.kind == resource.ClientPlane:
+		return p.operator() == "" && !p.asked()
+	case name == resource.AuthorityName(p.cluster.Name, p.kind):
+		return !p.wanted || !p.supply.issues && p.settled()
+	}
+	return false
 }
 
 // mounted says whether the Pod of a member, which may be gone otherwise, is secured on the plane.
