@@ -35,6 +35,7 @@ type cluster struct {
 	ctx       context.Context
 	namespace string
 	name      string
+	secured   bool // clients speak TLS
 }
 
 type option func(*v1alpha2.EtcdCluster)
@@ -75,6 +76,7 @@ func (c *cluster) create(options ...option) {
 	for _, set := range options {
 		set(o)
 	}
+	c.secured = o.Spec.TLS != nil && o.Spec.TLS.Client != nil
 	c.Expect(testbed.Create(c.ctx, o)).To(gomega.Succeed())
 }
 
@@ -228,7 +230,7 @@ func (c *cluster) write() *traffic.Load {
 	c.t.Helper()
 	j, err := traffic.NewJournal(filepath.Join(c.t.TempDir(), "journal"))
 	c.Expect(err).NotTo(gomega.HaveOccurred())
-	l := traffic.Start(c.ctx, j, "journal/", c.endpoints)
+	l := traffic.Start(c.ctx, j, "journal/", c.endpoints, c.dialer())
 	c.t.Cleanup(func() {
 		_ = l.Stop() // settle has told of its errors, unless the test has failed before
 		j.Close()
@@ -265,5 +267,5 @@ func (c *cluster) verify(l *traffic.Load) {
 	for _, e := range all {
 		c.Expect(l.Verify(c.ctx, e)).To(gomega.Succeed(), "journal on "+e)
 	}
-	c.Expect(traffic.SameData(c.ctx, all)).To(gomega.Succeed())
+	c.Expect(traffic.SameData(c.ctx, c.dialer(), all)).To(gomega.Succeed())
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/test/e2e/bed"
-	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // With five voters etcd adds a new member while one is lost: the lost one goes only when the new one can take its place.
@@ -79,7 +78,7 @@ func (w *ward) sizes(ctx context.Context) (voters, members int, ok bool) {
 	if err != nil || len(all) == 0 {
 		return 0, 0, false
 	}
-	etcd, err := traffic.Dial(all...)
+	etcd, err := w.dialer()(all...)
 	if err != nil {
 		return 0, 0, false
 	}

@@ -196,7 +196,7 @@ func (w *invariants) learnersNow(ctx context.Context) (names string) {
 	if err != nil || len(all) == 0 {
 		return ""
 	}
-	etcd, err := traffic.Dial(all...)
+	etcd, err := w.dialer()(all...)
 	if err != nil {
 		return ""
 	}

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // soon is the time that one call may take.
@@ -27,7 +26,7 @@ func (c *cluster) soon() context.Context {
 // dial connects to some members for the rest of the test.
 func (c *cluster) dial(endpoints ...string) *clientv3.Client {
 	c.t.Helper()
-	client, err := traffic.Dial(endpoints...)
+	client, err := c.dialer()(endpoints...)
 	c.Expect(err).NotTo(gomega.HaveOccurred())
 	c.t.Cleanup(func() { client.Close() })
 	return client

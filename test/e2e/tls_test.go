@@ -4,23 +4,24 @@ package e2e
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"net"
-	"net/url"
+	"crypto/x509/pkix"
+	"math/big"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/resource"
+	"github.com/cozystack/etcd-operator/test/e2e/bed"
+	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // automatic secures both planes from CAs of the cluster's own.
@@ -33,96 +34,106 @@ func automatic(o *v1alpha2.EtcdCluster) {
 // TestClusterWithItsOwnCertificatesServesOnlyWhomItTrusts lives through what clusters live through: growth, a lost volume, a pause.
 func TestClusterWithItsOwnCertificatesServesOnlyWhomItTrusts(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, automatic)
-	c.awaitReady(3)
-	trusted, stranger := c.certificates(), c.certificates()
-	stranger.Certificates = nil
-	c.Expect(c.store(trusted, "before", "x")).To(gomega.Succeed())
-	c.Expect(c.store(stranger, "k", "v")).NotTo(gomega.Succeed(), "without a client certificate")
-	c.Expect(c.store(nil, "k", "v")).NotTo(gomega.Succeed(), "in plain")
+	w := newWard(t, 3, automatic)
+	w.refuseStrangers()
+	w.scale(4)
+	w.awaitReady(4)
+	w.scale(3)
+	w.awaitReady(3)
 
-	c.scale(4)
-	c.awaitReady(4)
-	c.scale(3)
-	c.awaitReady(3)
-	c.Expect(c.store(trusted, "scaled", "x")).To(gomega.Succeed())
-
-	victim := c.memberNames()[0]
-	c.askForReplacement(victim)
-	c.await(victim+" is gone", func() { c.Expect(c.memberNames()).NotTo(gomega.ContainElement(victim)) })
-	c.awaitReady(3)
-	c.scale(0)
-	c.await("it is paused", func() { c.Expect(c.pods()).To(gomega.BeEmpty()) })
-	c.scale(3)
-	c.awaitReady(3)
-	for _, key := range []string{"before", "scaled"} {
-		c.Expect(c.stored(trusted, key)).To(gomega.Equal("x"), key)
-	}
+	victim := follower(w.cluster)
+	w.lose(victim, v1alpha2.FailureDataLost, func() { w.harmVolume(victim, bed.Wipe) })
+	w.scale(0)
+	w.await("it is paused", func() { w.Expect(w.pods()).To(gomega.BeEmpty()) })
+	w.scale(3)
+	w.awaitReady(3)
+	w.settle(w.load)
 }
 
-// certificates are those of the operator: it is a client like any other.
-func (c *cluster) certificates() *tls.Config {
+// refuseStrangers tries who must not be served: in plain, without a certificate, and with one of another cluster's CA.
+func (c *cluster) refuseStrangers() {
 	c.t.Helper()
-	var secret corev1.Secret
-	var trust corev1.ConfigMap
-	bundle := c.get().Status.TLS.Client.Bundle
-	for name, into := range map[string]client.Object{
-		resource.OperatorClientName(c.name):                      &secret,
-		resource.TrustName(c.name, resource.ClientPlane, bundle): &trust,
-	} {
-		c.Expect(testbed.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, into)).To(gomega.Succeed())
-	}
-	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
-	c.Expect(err).NotTo(gomega.HaveOccurred())
-	roots := x509.NewCertPool()
-	c.Expect(roots.AppendCertsFromPEM([]byte(trust.Data["ca.crt"]))).To(gomega.BeTrue())
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}
+	c.refuses(nil, "in plain")
+	nobody := c.client()
+	nobody.GetClientCertificate = nil
+	c.refuses(nobody, "without a certificate")
+	foreign := c.client()
+	foreign.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return selfSigned() }
+	c.refuses(foreign, "with a foreign certificate")
 }
 
-// secured connects to all members by their names, over TLS if there is a configuration. The names are known in Pods only.
-func (c *cluster) secured(config *tls.Config, do func(context.Context, *clientv3.Client) error) error {
-	c.t.Helper()
-	at, endpoints := map[string]string{}, []string{}
-	for _, p := range c.pods() {
-		u, err := url.Parse(resource.ClientURL(p.Name, c.name, c.namespace, config != nil))
-		if err != nil {
-			return err
-		}
-		at[u.Host] = endpoint(&p)
-		endpoints = append(endpoints, u.String())
-	}
-	etcd, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: config, DialTimeout: 3 * time.Second, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", at[address])
-		})},
-	})
+// selfSigned is a certificate of no CA that anybody trusts.
+func selfSigned() (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
+		return nil, err
+	}
+	text := x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &text, &text, key.Public(), key)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// dialer is how clients connect at the moment.
+func (c *cluster) dialer() traffic.Dialer {
+	if !c.secured {
+		return traffic.Dial
+	}
+	return traffic.Over(c.client())
+}
+
+// client is a client that follows what is announced: it trusts the CAs of the bundle, and shows the operator's certificate.
+func (c *cluster) client() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			var secret corev1.Secret
+			key := client.ObjectKey{Namespace: c.namespace, Name: resource.OperatorClientName(c.name)}
+			if err := testbed.Get(c.ctx, key, &secret); err != nil {
+				return nil, err
+			}
+			pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+			return &pair, err
+		},
+		InsecureSkipVerify: true, // VerifyConnection does it, with the CAs of that moment
+		VerifyConnection:   c.verifyServer,
+	}
+}
+
+func (c *cluster) verifyServer(state tls.ConnectionState) error {
+	var o v1alpha2.EtcdCluster
+	if err := testbed.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: c.name}, &o); err != nil {
 		return err
 	}
-	defer etcd.Close()
-	ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
-	defer cancel()
-	return do(ctx, etcd)
+	var trust corev1.ConfigMap
+	name := resource.TrustName(c.name, resource.ClientPlane, resource.BundleOf(&o, resource.ClientPlane))
+	if err := testbed.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, &trust); err != nil {
+		return err
+	}
+	roots, rest := x509.NewCertPool(), x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(trust.Data["ca.crt"]))
+	for _, cert := range state.PeerCertificates[1:] {
+		rest.AddCert(cert)
+	}
+	host := c.name + "." + c.namespace + ".svc"
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: rest})
+	return err
 }
 
-func (c *cluster) store(config *tls.Config, key, value string) error {
-	return c.secured(config, func(ctx context.Context, etcd *clientv3.Client) error {
-		_, err := etcd.Put(ctx, key, value)
-		return err
-	})
-}
-
-func (c *cluster) stored(config *tls.Config, key string) (value string, err error) {
-	err = c.secured(config, func(ctx context.Context, etcd *clientv3.Client) error {
-		answer, err := etcd.Get(ctx, key)
-		if err == nil && len(answer.Kvs) == 0 {
-			err = errors.New("there is no such key")
-		}
-		if err == nil {
-			value = string(answer.Kvs[0].Value)
-		}
-		return err
-	})
-	return value, err
+// refuses says that a client with this configuration, in plain without one, is not served.
+func (c *cluster) refuses(config *tls.Config, who string) {
+	c.t.Helper()
+	all, err := c.endpoints(c.ctx)
+	c.Expect(err).NotTo(gomega.HaveOccurred())
+	for _, e := range all {
+		etcd, err := traffic.Over(config)(e)
+		c.Expect(err).NotTo(gomega.HaveOccurred())
+		ctx, cancel := context.WithTimeout(c.ctx, 3*time.Second)
+		_, err = etcd.Put(ctx, "refused", "x")
+		cancel()
+		etcd.Close()
+		c.Expect(err).To(gomega.HaveOccurred(), who+" on "+e)
+	}
 }

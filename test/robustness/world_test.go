@@ -303,7 +303,7 @@ func (w *world) serving(ctx context.Context, want int, objects []v1alpha2.EtcdMe
 func (w *world) sameData(ctx context.Context) error {
 	var err error
 	for range 3 {
-		if err = traffic.SameData(ctx, w.kubelet.endpoints()); err == nil {
+		if err = traffic.SameData(ctx, traffic.Dial, w.kubelet.endpoints()); err == nil {
 			return nil
 		}
 		sleep(ctx, 300*time.Millisecond)

@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -25,20 +26,32 @@ const (
 // Endpoints finds the addresses of all members there are at the moment.
 type Endpoints func(context.Context) ([]string, error)
 
+// Dialer makes a client of some members.
+type Dialer func(endpoints ...string) (*clientv3.Client, error)
+
 // Load is traffic that goes on until it is stopped.
 type Load struct {
 	Journal *Journal
-	prefix  string
+	prefix  string // of all keys in the journal
+	keys    string // prefix of its own
 	find    Endpoints
+	dial    Dialer
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	mu      sync.Mutex
 	errs    []error // of the harness, not of etcd
 }
 
-// Dial makes a client of some members.
-func Dial(endpoints ...string) (*clientv3.Client, error) {
-	c, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 2 * time.Second, Logger: zap.NewNop()})
+// Dial makes a client of some members that speak in plain.
+func Dial(endpoints ...string) (*clientv3.Client, error) { return Over(nil)(endpoints...) }
+
+// Over makes clients of members that speak TLS, if config is not nil.
+func Over(config *tls.Config) Dialer {
+	return func(endpoints ...string) (*clientv3.Client, error) { return dial(config, endpoints) }
+}
+
+func dial(config *tls.Config, endpoints []string) (*clientv3.Client, error) {
+	c, err := clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: config, DialTimeout: 2 * time.Second, Logger: zap.NewNop()})
 	if err != nil {
 		return nil, fmt.Errorf("make etcd client: %w", err)
 	}
@@ -46,12 +59,20 @@ func Dial(endpoints ...string) (*clientv3.Client, error) {
 }
 
 // Start starts writers of keys below prefix, which nobody else may write to.
-func Start(ctx context.Context, j *Journal, prefix string, find Endpoints) *Load {
-	ctx, cancel := context.WithCancel(ctx)
-	l := &Load{Journal: j, prefix: prefix, find: find, cancel: cancel}
+func Start(ctx context.Context, j *Journal, prefix string, find Endpoints, dial Dialer) *Load {
+	return start(ctx, &Load{Journal: j, prefix: prefix, keys: prefix, find: find, dial: dial})
+}
+
+// Moved starts writers that connect in another way and go on with the journal of l, which may still run.
+func (l *Load) Moved(ctx context.Context, dial Dialer) *Load {
+	return start(ctx, &Load{Journal: l.Journal, prefix: l.prefix, keys: l.keys + "moved/", find: l.find, dial: dial})
+}
+
+func start(ctx context.Context, l *Load) *Load {
+	ctx, l.cancel = context.WithCancel(ctx)
 	for n := range writers {
 		l.running.Go(func() {
-			if err := l.write(ctx, prefix+strconv.Itoa(n)+"/"); err != nil {
+			if err := l.write(ctx, l.keys+strconv.Itoa(n)+"/"); err != nil {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				l.errs = append(l.errs, err)
@@ -107,7 +128,7 @@ func (l *Load) follow(ctx context.Context, client *clientv3.Client) (*clientv3.C
 	case err != nil || len(endpoints) == 0:
 		return client, nil //nolint:nilerr // the next look will tell
 	case client == nil:
-		return Dial(endpoints...)
+		return l.dial(endpoints...)
 	}
 	client.SetEndpoints(endpoints...)
 	return client, nil

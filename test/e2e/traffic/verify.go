@@ -10,7 +10,7 @@ import (
 
 // Verify reads everything below the prefix from one member, linearizably, and checks it against the journal. Traffic may go on.
 func (l *Load) Verify(ctx context.Context, endpoint string) error {
-	client, err := Dial(endpoint)
+	client, err := l.dial(endpoint)
 	if err != nil {
 		return err
 	}
@@ -38,10 +38,10 @@ func read(ctx context.Context, client *clientv3.Client, prefix string) (map[stri
 }
 
 // SameData checks that all members hold the same, by the hash of all keys and revisions up to one revision.
-func SameData(ctx context.Context, endpoints []string) error {
+func SameData(ctx context.Context, dial Dialer, endpoints []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	client, err := Dial(endpoints...)
+	client, err := dial(endpoints...)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func SameData(ctx context.Context, endpoints []string) error {
 	// A linearizable read on each member: none is behind the revision that is hashed.
 	var revision int64
 	for _, e := range endpoints {
-		one, err := Dial(e)
+		one, err := dial(e)
 		if err != nil {
 			return err
 		}
