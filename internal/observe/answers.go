@@ -71,11 +71,7 @@ func (o *Observer) askOne(ctx context.Context, s *Scene, m *Member) Answer {
 	if err != nil {
 		return Answer{Err: err}
 	}
-	patience := patienceStarting
-	if podReady(m.Pod) {
-		patience = patienceReady
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, o.patience(m))
 	defer cancel()
 	a := Answer{Client: client}
 	status, err := client.Status(ctx)
@@ -91,6 +87,16 @@ func (o *Observer) askOne(ctx context.Context, s *Scene, m *Member) Answer {
 	}
 	a.Healthy = a.Err == nil
 	return a
+}
+
+func (o *Observer) patience(m *Member) time.Duration {
+	switch {
+	case o.Patience > 0:
+		return o.Patience
+	case podReady(m.Pod):
+		return patienceReady
+	}
+	return patienceStarting
 }
 
 // enlist ties entries of etcd's list to members by peer URL, since an entry has no name before its first start, and by ID where

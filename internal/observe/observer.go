@@ -23,6 +23,8 @@ type Observer struct {
 	// ClientURL says where a member is reached.
 	ClientURL func(*v1alpha2.EtcdMember) string
 	Now       func() time.Time
+	// Patience is how long a member may take to answer; zero is the operator's own, which is near.
+	Patience time.Duration
 }
 
 // Look looks at the cluster through the cache. A cluster that does not exist is an error that apierrors.IsNotFound knows.

@@ -49,6 +49,14 @@ func speaksTLS(m *v1alpha2.EtcdMember) bool {
 	return m.Spec.TLS != nil && m.Spec.TLS.ClientServerSecretRef != nil
 }
 
+// Unsecured is why members that speak TLS could not even be asked; nil if they could, or if there are none.
+func (s *Scene) Unsecured() error {
+	if s.Secure != nil || !slices.ContainsFunc(s.Members, func(m *Member) bool { return speaksTLS(m.Object) }) {
+		return nil
+	}
+	return cmp.Or(s.insecure, errNoCertificates)
+}
+
 var errNoCertificates = errors.New("it is not known yet whom to trust")
 
 func (o *Observer) credentials(ctx context.Context, from client.Reader, s *Scene, bundle string, mutual bool) (*tls.Config, error) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -66,6 +67,9 @@ type stage struct {
 	forbidden []string // kinds, as PodList
 	barred    error    // why Pods cannot be reached
 	unknown   bool     // the CRDs are not installed
+	objects   []client.Object
+	mutual    *bool                // members speak TLS, and ask, or do not ask, for certificates
+	issue     func(*corev1.Secret) // what the operator does with a Secret that is made
 }
 
 func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
@@ -82,6 +86,7 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 		for _, m := range st.scene.Members {
 			build = build.WithObjects(m.Object.DeepCopy(), m.Pod.DeepCopy(), m.Claim.DeepCopy())
 		}
+		build = build.WithObjects(st.objects...)
 		for _, o := range st.scene.Objects {
 			build = build.WithObjects(o.DeepCopyObject().(client.Object))
 		}
@@ -109,6 +114,15 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 			}
 			return c.List(ctx, l, opts...)
 		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if err := may("create", o); err != nil {
+				return err
+			}
+			if secret, ok := o.(*corev1.Secret); ok && st.issue != nil {
+				st.issue(secret)
+			}
+			return c.Create(ctx, o, opts...)
+		},
 	}).Build()
 
 	var out bytes.Buffer
@@ -116,7 +130,10 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out},
 		Clock:     clocktesting.NewFakeClock(now), Getenv: func(string) string { return "" },
 	}}
-	s.open = func() (client.Reader, etcd.Dialer, func(string) error, error) {
+	s.open = func() (client.Client, etcd.Dialer, func(string) error, error) {
+		if st.mutual != nil {
+			return reader, strictDialer{sceneDialer{st.scene}, *st.mutual}, func(string) error { return st.barred }, nil
+		}
 		return reader, sceneDialer{st.scene}, func(string) error { return st.barred }, nil
 	}
 	cmd := command(s)

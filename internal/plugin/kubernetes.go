@@ -37,6 +37,7 @@ func newMapper() meta.RESTMapper {
 	for _, kind := range []schema.GroupVersionKind{
 		v1alpha2.GroupVersion.WithKind("EtcdCluster"), v1alpha2.GroupVersion.WithKind("EtcdMember"),
 		corev1.SchemeGroupVersion.WithKind("Pod"), corev1.SchemeGroupVersion.WithKind("Service"),
+		corev1.SchemeGroupVersion.WithKind("ConfigMap"), corev1.SchemeGroupVersion.WithKind("Secret"),
 		corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 	} {
 		mapper.Add(kind, meta.RESTScopeNamespace)
@@ -45,7 +46,7 @@ func newMapper() meta.RESTMapper {
 }
 
 // connect makes a client of the Kubernetes API and the Forwarder to its Pods.
-func connect(config *rest.Config) (client.Reader, *Forwarder, error) {
+func connect(config *rest.Config) (client.Client, *Forwarder, error) {
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, nil, err

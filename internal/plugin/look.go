@@ -55,9 +55,10 @@ func (l *looker) look(ctx context.Context, key types.NamespacedName) (*observati
 		}
 		return nil, fmt.Errorf("get EtcdCluster: %w", err)
 	}
-	l.connect(ctx, key)
 	lenient := &lenientReader{Reader: l.reader}
-	observer := &observe.Observer{Cached: lenient, Live: lenient, Dialer: l.dialer, ClientURL: observe.ClientURL, Now: l.now}
+	observer := &observe.Observer{
+		Cached: lenient, Live: lenient, Dialer: l.dialer, ClientURL: observe.ClientURL, Now: l.now, Patience: l.patience(ctx, key),
+	}
 	scene, seen, err := observer.Look(ctx, key)
 	switch {
 	case apierrors.IsForbidden(err):
@@ -78,7 +79,10 @@ func (l *looker) look(ctx context.Context, key types.NamespacedName) (*observati
 // blindness is why no member at all could be asked, although some should answer: not for what etcd does, but because the
 // way to them is barred.
 func (l *looker) blindness(o *observation) error {
-	var barred error
+	barred := o.scene.Unsecured()
+	if apierrors.IsForbidden(barred) {
+		barred = fmt.Errorf("they speak TLS, and you may not read what it takes: %w", barred)
+	}
 	reached := false
 	for i, m := range o.scene.Members {
 		if m.Answer.Client == nil { // not running
@@ -97,22 +101,19 @@ func (l *looker) blindness(o *observation) error {
 	return barred
 }
 
-// connect connects to the members that were not connected to before.
-func (l *looker) connect(ctx context.Context, key types.NamespacedName) {
+// patience is longer while there is a member that was not connected to before.
+func (l *looker) patience(ctx context.Context, key types.NamespacedName) (longer time.Duration) {
 	var members v1alpha2.EtcdMemberList
 	err := l.reader.List(ctx, &members, client.InNamespace(key.Namespace), client.MatchingLabels{v1alpha2.LabelCluster: key.Name})
 	if err != nil {
-		return // the look that follows meets the same error
+		return 0 // the look that follows meets the same error
 	}
-	ctx, cancel := context.WithTimeout(ctx, warmUp)
-	defer cancel()
-	var wg sync.WaitGroup
 	for i := range members.Items {
 		if m := &members.Items[i]; !m.Spec.Dormant && l.first(m.Name) {
-			wg.Go(func() { l.greet(ctx, m) })
+			longer = warmUp
 		}
 	}
-	wg.Wait()
+	return longer
 }
 
 func (l *looker) first(member string) bool {
@@ -121,13 +122,4 @@ func (l *looker) first(member string) bool {
 	was := l.warm[member]
 	l.warm[member] = true
 	return !was
-}
-
-func (l *looker) greet(ctx context.Context, m *v1alpha2.EtcdMember) {
-	c, err := l.dialer.Dial(etcd.Target{Endpoint: observe.ClientURL(m)})
-	if err != nil {
-		return // the look that follows meets the same error
-	}
-	_, _ = c.Status(ctx)
-	_ = c.Close() // gives it back to the pool
 }

@@ -56,7 +56,7 @@ type shared struct {
 	flags  *genericclioptions.ConfigFlags
 	colour string
 	// open connects to Kubernetes and to the members; tests put a fake in its place.
-	open func() (client.Reader, etcd.Dialer, func(pod string) error, error)
+	open func() (client.Client, etcd.Dialer, func(pod string) error, error)
 }
 
 // Command is kubectl-etcd.
@@ -73,8 +73,9 @@ func command(s *shared) *cobra.Command {
 		Long: `See how etcd clusters are, and what the operator does with them.
 
 The argument is a cluster, never a Pod: NAME, etcd/NAME or etcdcluster/NAME. Members are asked through the API server's
-port forwarding. That takes get and list on etcdclusters, etcdmembers and pods, and create on pods/portforward; without
-the last, or without Pods, the status that the operator wrote is shown instead, and the output says so.`,
+port forwarding. That takes get and list on etcdclusters, etcdmembers and pods, and create on pods/portforward; where members
+speak TLS, also get on the ConfigMap with their CAs, and on the Secret CLUSTER-operator-tls where they ask for client
+certificates. Without one of these the status that the operator wrote is shown instead, and the output says so.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etcd"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -92,7 +93,7 @@ the last, or without Pods, the status that the operator wrote is shown instead, 
 		return nil
 	}
 	completion(root, "color", "auto", "always", "never")
-	root.AddCommand(statusCommand(s), explainCommand(s))
+	root.AddCommand(statusCommand(s), explainCommand(s), certificateCommand(s))
 	return root
 }
 
@@ -103,7 +104,7 @@ func completion(cmd *cobra.Command, flag string, values ...string) {
 }
 
 // openLive connects to the cluster of the kubeconfig.
-func (s *shared) openLive() (client.Reader, etcd.Dialer, func(pod string) error, error) {
+func (s *shared) openLive() (client.Client, etcd.Dialer, func(pod string) error, error) {
 	config, err := s.flags.ToRESTConfig()
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read kubeconfig: %w", err)

@@ -61,8 +61,7 @@ func recorded(c *v1alpha2.EtcdCluster, now time.Time) ClusterStatus {
 		Source: FromStatus, StatusAgeSeconds: age(c, now),
 		MembersWanted: wanted(c), MembersReady: int(st.ReadyMembers),
 		Version: st.Version, ClusterID: st.ClusterID, Leader: st.Leader,
-		Endpoint: strings.Replace(resource.ClientURL("-", c.Name, c.Namespace, false),
-			resource.Host("-", c.Name, c.Namespace), fmt.Sprintf("%s.%s.svc", resource.ClientServiceName(c.Name), c.Namespace), 1),
+		Endpoint: resource.ServiceURL(c, resource.BundleOf(c, resource.ClientPlane) != ""),
 		Operator: said(c),
 		Members:  []Member{},
 	}

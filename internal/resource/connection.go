@@ -43,7 +43,7 @@ func Connection(c *v1alpha2.EtcdCluster, members []v1alpha2.EtcdMember, trust st
 		ObjectMeta: objectMeta(c.Namespace, ConnectionName(c.Name), Labels(c.Name, c.UID, componentCluster), c.Spec.AdditionalMetadata),
 		Data: map[string]string{
 			ConnectionEndpoints: strings.Join(endpoints, ","),
-			ConnectionService:   fmt.Sprintf("%s://%s.%s.svc:%d", scheme(tls), serviceForClients(c), c.Namespace, ClientPort),
+			ConnectionService:   ServiceURL(c, tls),
 		},
 	}
 	if trust != "" {
@@ -53,11 +53,12 @@ func Connection(c *v1alpha2.EtcdCluster, members []v1alpha2.EtcdMember, trust st
 	return m
 }
 
-// serviceForClients is the Service whose name members can prove to be theirs. Certificates that people bring along need not cover the one
-// of ready voters only.
-func serviceForClients(c *v1alpha2.EtcdCluster) string {
-	if tls := c.Spec.TLS; tls != nil && tls.Client != nil && tls.Client.ServerSecretRef != nil {
-		return HeadlessServiceName(c.Name)
+// ServiceURL is the one URL for clients. It names a Service whose name members can prove to be theirs: certificates that people bring
+// along need not cover the one of ready voters.
+func ServiceURL(c *v1alpha2.EtcdCluster, tls bool) string {
+	service := ClientServiceName(c.Name)
+	if source := c.Spec.TLS; source != nil && source.Client != nil && source.Client.ServerSecretRef != nil {
+		service = HeadlessServiceName(c.Name)
 	}
-	return ClientServiceName(c.Name)
+	return fmt.Sprintf("%s://%s.%s.svc:%d", scheme(tls), service, c.Namespace, ClientPort)
 }
