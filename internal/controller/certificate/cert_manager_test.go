@@ -10,6 +10,8 @@ import (
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -144,7 +146,7 @@ func TestACAThatAnIssuerSwapsInOneGoIsTakenOverWhileEverybodyAcceptsEverybody(t 
 
 func TestCertManagerThatIsNotThereIsNamedAndTheClusterHealsWhenItComes(t *testing.T) {
 	m := newCertManager(t, ordering("one", "one", "one"))
-	m.nowhere = true
+	m.nowhere = &meta.NoKindMatchError{GroupKind: cmv1.SchemeGroupVersion.WithKind("Certificate").GroupKind()}
 	m.settle()
 	m.ready("CertManagerNotInstalled", "spec.tls.client.certManager.serverIssuerRef needs cert-manager", "cert-manager.io/v1")
 	if result, err := m.pass(); err != nil || result.RequeueAfter > patient {
@@ -153,14 +155,14 @@ func TestCertManagerThatIsNotThereIsNamedAndTheClusterHealsWhenItComes(t *testin
 	if phases := m.phases(); !slices.Contains(phases, "CertManagerNotInstalled") {
 		t.Errorf("no event tells: %v", phases)
 	}
-	m.nowhere = false
+	m.nowhere = nil
 	m.found()
 	m.begin()
 	m.live()
 	m.ready(v1alpha2.ReasonCertificatesValid)
 
 	before := m.everything()
-	m.nowhere = true // people remove it, and its kinds with it
+	m.nowhere = apierrors.NewNotFound(cmv1.Resource("certificates"), "") // people remove it, and its kinds with it
 	must(t, m.store.DeleteAllOf(t.Context(), &cmv1.Certificate{}, client.InNamespace(demo.Namespace)))
 	m.live()
 	m.ready("CertManagerNotInstalled")
@@ -171,7 +173,7 @@ func TestCertManagerThatIsNotThereIsNamedAndTheClusterHealsWhenItComes(t *testin
 	if after := m.everything(); !maps.Equal(before, after) || m.restarts > 0 {
 		t.Errorf("was %v, is %v", before, after)
 	}
-	m.nowhere = false
+	m.nowhere = nil
 	m.live()
 	m.ready(v1alpha2.ReasonCertificatesValid)
 }
@@ -200,6 +202,11 @@ func TestWhatCertManagerMustNotHaveIssuedIsNeverGivenToAnybody(t *testing.T) {
 			v1alpha2.ReasonCertificateInvalid, "Secret demo-server-tls (spec.tls.client.certManager.serverIssuerRef): ca.crt is missing"},
 		"no ca.crt of the operator's": {func(m *certManager) { m.noCA = true; m.reissue("demo-operator-client-tls") },
 			v1alpha2.ReasonCertificateInvalid, "Secret demo-operator-client-tls (spec.tls.client.certManager.operatorClientIssuerRef): ca.crt"},
+		"the operator's, for servers": {func(m *certManager) {
+			odd := m.certificate("demo-operator-client-tls")
+			odd.Spec.Usages = []cmv1.KeyUsage{cmv1.UsageServerAuth}
+			m.issue(odd, m.issuers["one"])
+		}, v1alpha2.ReasonCertificateInvalid, "lacks the extended key usage clientAuth"},
 		"another name": {func(m *certManager) {
 			odd := m.certificate("demo-peer-tls")
 			odd.Spec.DNSNames = []string{"demo"}
@@ -374,4 +381,20 @@ func TestACrashWhileAnIssuerSwapsItsCAChangesNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestWhomMembersTrustStaysWhileTheOperatorsCertificateIsInTrouble(t *testing.T) {
+	m := issuedFor(t, ordering("one", "two", "three"))
+	m.noCA, m.others = true, nil
+	m.reissue("demo-operator-client-tls")
+	m.drop("demo-operator-tls") // applications may have certificates of that CA too
+	m.live()
+	m.ready(v1alpha2.ReasonCertificateInvalid, "Secret demo-operator-client-tls")
+	if got := m.cluster().Status.TLS.Client.CAs; len(got) != 2 || m.restarts > 0 {
+		t.Errorf("%d CAs are trusted, %d restarts", len(got), m.restarts)
+	}
+	m.noCA, m.others = false, m.work
+	m.reissue("demo-operator-client-tls")
+	m.live()
+	m.ready(v1alpha2.ReasonCertificatesValid)
 }

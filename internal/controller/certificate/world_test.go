@@ -61,7 +61,7 @@ type world struct {
 	greeted  int                               // number of handshakes
 	wrote    func()                            // is called after a write
 	others   func() bool                       // do what they do, and say whether they did something
-	nowhere  bool                              // there is no cert-manager
+	nowhere  error                             // what is answered where there is no cert-manager
 }
 
 // process is a member that runs.
@@ -140,8 +140,8 @@ func (w *world) watched() client.Client {
 func (w *world) present() client.Reader {
 	return interceptor.NewClient(w.store.(client.WithWatch), interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			if _, ok := list.(*cmv1.CertificateList); ok && w.nowhere {
-				return &meta.NoKindMatchError{GroupKind: cmv1.SchemeGroupVersion.WithKind("Certificate").GroupKind()}
+			if _, ok := list.(*cmv1.CertificateList); ok && w.nowhere != nil {
+				return w.nowhere
 			}
 			return c.List(ctx, list, opts...)
 		},
