@@ -36,9 +36,11 @@ func TestMain(m *testing.M) {
 	}
 	fmt.Printf("random times come from E2E_SEED=%d\n", seed)
 	code := m.Run()
-	if err := testbed.Settle(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		code = 1
+	for what, check := range map[string]func(context.Context) error{"clean up": testbed.Settle, "look for leaks": testbed.Betrayals} {
+		if err := check(context.Background()); err != nil {
+			fmt.Fprintf(os.Stderr, "e2e: %s: %v\n", what, err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,6 +26,9 @@ type Bed struct {
 	client.Client
 	kubeconfig string
 	home       string // the folder of the testbed: programs, logs
+
+	pods corev1client.PodsGetter
+	Confidences
 
 	mu    sync.Mutex
 	going []*corev1.Namespace // deleted, and perhaps not gone yet
@@ -51,11 +55,17 @@ func Connect() (*Bed, error) {
 			return nil, fmt.Errorf("register types: %w", err)
 		}
 	}
-	if b.Client, err = client.New(cfg, client.Options{Scheme: scheme}); err != nil {
+	if b.Client, err = client.NewWithWatch(cfg, client.Options{Scheme: scheme}); err != nil {
+		return nil, fmt.Errorf("connect to Kubernetes: %w", err)
+	}
+	if b.pods, err = corev1client.NewForConfig(cfg); err != nil {
 		return nil, fmt.Errorf("connect to Kubernetes: %w", err)
 	}
 	return b, nil
 }
+
+// Kubeconfig is the file that says where the Kubernetes is.
+func (b *Bed) Kubeconfig() string { return b.kubeconfig }
 
 // repository climbs to the folder with go.mod.
 func repository() (string, error) {

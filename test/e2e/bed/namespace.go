@@ -18,7 +18,8 @@ import (
 )
 
 // Namespace makes a namespace that admits only Pods of the "restricted" standard. When the test ends it is deleted with all
-// that is in it, which Settle waits for; if the test failed, what can explain that is recorded before.
+// that is in it, which Settle waits for; if the test failed, what can explain that is recorded before. A test that left a key or a
+// password where it does not belong fails.
 func (b *Bed) Namespace(t testing.TB) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -30,12 +31,17 @@ func (b *Bed) Namespace(t testing.TB) string {
 		t.Fatalf("create namespace: %v", err)
 	}
 	t.Logf("namespace %s", ns.Name)
+	confided := b.confide(t, ns.Name)
 	t.Cleanup(func() {
+		confided()
+		// Not the test's context: that one has ended when this runs. Kubernetes looks again only after half of the Pods' grace.
+		ctx := context.Background()
+		for _, betrayal := range b.search(ctx, ns.Name) {
+			t.Errorf("leak: %s", betrayal)
+		}
 		if t.Failed() {
 			b.record(t, ns.Name)
 		}
-		// Not the test's context: that one has ended when this runs. Kubernetes looks again only after half of the Pods' grace.
-		ctx := context.Background()
 		err := errors.Join(b.Delete(ctx, ns), b.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(ns.Name), client.GracePeriodSeconds(0)))
 		if err != nil {
 			t.Errorf("delete namespace %s: %v", ns.Name, err)
