@@ -33,7 +33,7 @@ func securedScene(t *testing.T, mutual bool) (*observe.Scene, pki.Authority, []c
 	if !mutual {
 		c.Spec.TLS.Client.Auto.ClientAuthentication = v1alpha2.ClientAuthenticationNone
 	}
-	c.Status.TLS = &v1alpha2.TLSStatus{Client: &v1alpha2.PlaneTLSStatus{Bundle: bundle.Hash()}}
+	c.Status.TLS = &v1alpha2.TLSStatus{Client: &v1alpha2.PlaneTLSStatus{Bundle: bundle.Hash(), Stage: v1alpha2.TLSSecured}}
 	for _, m := range s.Members {
 		m.Object.Spec.TLS = &v1alpha2.EtcdMemberTLS{
 			ClientServerSecretRef: &corev1.LocalObjectReference{Name: resource.LeafName(m.Object.Name, resource.ClientPlane)}, ClientMTLS: mutual,

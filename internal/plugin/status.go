@@ -61,7 +61,7 @@ func recorded(c *v1alpha2.EtcdCluster, now time.Time) ClusterStatus {
 		Source: FromStatus, StatusAgeSeconds: age(c, now),
 		MembersWanted: wanted(c), MembersReady: int(st.ReadyMembers),
 		Version: st.Version, ClusterID: st.ClusterID, Leader: st.Leader,
-		Endpoint: resource.ServiceURL(c, resource.BundleOf(c, resource.ClientPlane) != ""),
+		Endpoint: resource.ServiceURL(c, resource.StageOf(c, resource.ClientPlane) != v1alpha2.TLSPlain),
 		Operator: said(c),
 		Members:  []Member{},
 	}
