@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"testing"
+	"time"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
@@ -33,14 +35,7 @@ func issued(o *v1alpha2.EtcdCluster) {
 
 // Not parallel: it takes cert-manager away from everybody. In the end it is there no more, as in the beginning.
 func TestClusterOfCertManagerFormsWhenThatComesAndIsRenewedWithoutARestart(t *testing.T) {
-	ctx := context.Background() // that of the test has ended when this runs
-	wipe := func() {
-		if err := testbed.WipeAddOn(ctx, "cert-manager"); err != nil {
-			t.Error(err)
-		}
-	}
-	wipe()
-	t.Cleanup(wipe)
+	withoutCertManager(t)
 	c := newCluster(t, issued)
 	c.awaitCondition(v1alpha2.ConditionTLSReady, "False "+v1alpha2.ReasonCertManagerMissing)
 	operator, _, err := testbed.Leader(c.ctx)
@@ -48,7 +43,7 @@ func TestClusterOfCertManagerFormsWhenThatComesAndIsRenewedWithoutARestart(t *te
 	c.Expect(testbed.StartComponent(c.ctx, "cert-manager")).To(gomega.Succeed())
 	c.awaitCondition(v1alpha2.ConditionTLSReady, "False "+v1alpha2.ReasonCertificatePending)
 	c.Expect(c.pods()).To(gomega.BeEmpty(), "members without certificates")
-	c.issueFromACAOfItsOwn()
+	c.issueFromACAOfItsOwn(0)
 	c.awaitReady(3)
 	still, _, err := testbed.Leader(c.ctx)
 	c.Expect(err).NotTo(gomega.HaveOccurred())
@@ -74,30 +69,82 @@ func TestClusterOfCertManagerFormsWhenThatComesAndIsRenewedWithoutARestart(t *te
 // expectNewSerials has a certificate issued anew, and waits until all members show, and the operator has, the new one.
 func (c *cluster) expectNewSerials(secret string) {
 	c.t.Helper()
-	serial := func(name string) string {
-		var s corev1.Secret
-		c.Expect(testbed.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, &s)).To(gomega.Succeed())
-		m, err := pki.Parse(s.Data)
-		c.Expect(err).NotTo(gomega.HaveOccurred())
-		return pki.Serial(m.Leaf())
-	}
-	before, starts := serial(secret), c.starts()
-	old := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: secret}}
-	c.Expect(testbed.Delete(c.ctx, old)).To(gomega.Succeed())
+	starts := c.starts()
+	before := c.reissue(secret)
 	c.await("another certificate is shown for "+secret, func() {
-		now := serial(secret)
+		now := c.certificate(secret)
 		c.Expect(now).NotTo(gomega.Equal(before))
 		switch secret {
 		case c.name + "-server-tls":
-			c.Expect(c.shown(resource.ClientPort)).To(gomega.HaveEach(now))
+			c.Expect(c.shown(resource.ClientPort)).To(gomega.HaveEach(pki.Serial(now)))
 		case c.name + "-peer-tls":
-			c.Expect(c.shown(resource.PeerPort)).To(gomega.HaveEach(now))
+			c.Expect(c.shown(resource.PeerPort)).To(gomega.HaveEach(pki.Serial(now)))
 		default:
-			c.Expect(serial(resource.OperatorClientName(c.name))).To(gomega.Equal(now))
+			c.Expect(c.certificate(resource.OperatorClientName(c.name))).To(gomega.Equal(now))
 		}
 	})
 	c.awaitCondition(v1alpha2.ConditionTLSReady, "True")
 	c.Expect(c.starts()).To(gomega.Equal(starts), "a container was started again")
+}
+
+// TestCAOfAnIssuerIsSwappedInOneGo: the new CA has the name of the old one, and everything is issued anew at once.
+func TestCAOfAnIssuerIsSwappedInOneGo(t *testing.T) {
+	withoutCertManager(t)
+	c := newCluster(t, issued)
+	c.Expect(testbed.StartComponent(c.ctx, "cert-manager")).To(gomega.Succeed())
+	c.issueFromACAOfItsOwn(15 * time.Minute) // a twelfth of that is the time of clients
+	c.awaitReady(3)
+	before, load := c.identity(), c.write()
+
+	old := c.reissue(issuer)
+	c.await("there is another CA", func() { c.Expect(c.certificate(issuer)).NotTo(gomega.Equal(old)) })
+	for _, name := range []string{c.name + "-server-tls", c.name + "-peer-tls", resource.IssuedClientName(c.name)} {
+		c.reissue(name)
+	}
+	c.awaitFor(2*patience, "everybody trusts the new CA and no other", func() {
+		o := c.get()
+		for _, plane := range []*v1alpha2.PlaneTLSStatus{o.Status.TLS.Client, o.Status.TLS.Peer} {
+			c.Expect(plane.CAs).To(gomega.HaveLen(1))
+			c.Expect(plane.CAs[0].Fingerprint).To(gomega.Equal(pki.Fingerprint(c.certificate(issuer))))
+		}
+		c.Expect(condition(o, v1alpha2.ConditionTLSReady)).To(gomega.HavePrefix("True"))
+	})
+	c.awaitReady(3)
+	c.Expect(c.shown(resource.ClientPort)).To(gomega.HaveEach(pki.Serial(c.certificate(c.name + "-server-tls"))))
+	c.Expect(c.shown(resource.PeerPort)).To(gomega.HaveEach(pki.Serial(c.certificate(c.name + "-peer-tls"))))
+	c.Expect(c.identity()).To(gomega.Equal(before))
+	c.settle(load)
+}
+
+// withoutCertManager takes it away, now and when the test has ended.
+func withoutCertManager(t *testing.T) {
+	t.Helper()
+	wipe := func() {
+		if err := testbed.WipeAddOn(context.Background(), "cert-manager"); err != nil { // the test's context has ended when this runs
+			t.Error(err)
+		}
+	}
+	wipe()
+	t.Cleanup(wipe)
+}
+
+// reissue deletes a Secret of cert-manager, which makes another, and returns the certificate that was in it.
+func (c *cluster) reissue(secret string) *x509.Certificate {
+	c.t.Helper()
+	before := c.certificate(secret)
+	old := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: secret}}
+	c.Expect(testbed.Delete(c.ctx, old)).To(gomega.Succeed())
+	return before
+}
+
+// certificate is that in a Secret.
+func (c *cluster) certificate(secret string) *x509.Certificate {
+	c.t.Helper()
+	var s corev1.Secret
+	c.Expect(testbed.Get(c.ctx, client.ObjectKey{Namespace: c.namespace, Name: secret}, &s)).To(gomega.Succeed())
+	m, err := pki.Parse(s.Data)
+	c.Expect(err).NotTo(gomega.HaveOccurred())
+	return m.Leaf()
 }
 
 // shown are the serial numbers that members show on a port.
@@ -124,8 +171,8 @@ func (c *cluster) starts() map[string]int32 {
 	return all
 }
 
-// issueFromACAOfItsOwn makes an issuer of the cluster's namespace.
-func (c *cluster) issueFromACAOfItsOwn() {
+// issueFromACAOfItsOwn makes an issuer of the cluster's namespace. A life of 0 is cert-manager's default.
+func (c *cluster) issueFromACAOfItsOwn(life time.Duration) {
 	c.t.Helper()
 	about := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: c.namespace, Name: name} }
 	first := &cmv1.Issuer{ObjectMeta: about("self")}
@@ -133,6 +180,9 @@ func (c *cluster) issueFromACAOfItsOwn() {
 	ca := &cmv1.Certificate{ObjectMeta: about(issuer), Spec: cmv1.CertificateSpec{
 		IsCA: true, CommonName: "the CA of " + c.namespace, SecretName: issuer, IssuerRef: cmmeta.IssuerReference{Name: first.Name},
 	}}
+	if life > 0 {
+		ca.Spec.Duration = &metav1.Duration{Duration: life}
+	}
 	then := &cmv1.Issuer{ObjectMeta: about(issuer)}
 	then.Spec.CA = &cmv1.CAIssuer{SecretName: issuer}
 	for _, o := range []client.Object{first, ca, then} {
