@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
@@ -26,19 +28,18 @@ func CertificateSecret(c *v1alpha2.EtcdCluster, name, member string) *corev1.Sec
 	return s
 }
 
-// Own lets an object that somebody else controls go with the cluster too.
-func Own(o metav1.Object, c *v1alpha2.EtcdCluster) {
-	if !OwnedBy(o, c) {
-		kind := v1alpha2.GroupVersion.WithKind("EtcdCluster")
+// Own lets an object that somebody else controls go once all its owners are gone, this one among them.
+func Own(o metav1.Object, kind schema.GroupVersionKind, by metav1.Object) {
+	if !OwnedBy(o, by.GetUID()) {
 		o.SetOwnerReferences(append(o.GetOwnerReferences(), metav1.OwnerReference{
-			APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: c.Name, UID: c.UID,
+			APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: by.GetName(), UID: by.GetUID(),
 		}))
 	}
 }
 
-// OwnedBy says whether an object goes with the cluster.
-func OwnedBy(o metav1.Object, c *v1alpha2.EtcdCluster) bool {
-	return slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == c.UID })
+// OwnedBy says whether the object with this UID is an owner.
+func OwnedBy(o metav1.Object, uid types.UID) bool {
+	return slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == uid })
 }
 
 // TrustConfigMap holds the CAs that members are started with on a plane, as PEM. What a running member trusts is known from its name.

@@ -64,6 +64,12 @@ func TestClusterOfCertManagerFormsWhenThatComesAndIsRenewedWithoutARestart(t *te
 		c.expectNewSerials(name)
 	}
 	c.settle(load)
+	c.Expect(testbed.Delete(c.ctx, c.get())).To(gomega.Succeed())
+	c.await("no key is left behind", func() {
+		var left corev1.SecretList
+		c.Expect(testbed.List(c.ctx, &left, c.ours()...)).To(gomega.Succeed())
+		c.Expect(left.Items).To(gomega.BeEmpty())
+	})
 }
 
 // expectNewSerials has a certificate issued anew, and waits until all members show, and the operator has, the new one.

@@ -67,8 +67,8 @@ func TestCertManagerIssuesWhatMembersAndTheOperatorNeed(t *testing.T) {
 		t.Errorf("the operator is %s: %v", checked, err)
 	}
 	for _, name := range issuedSecrets {
-		if !resource.OwnedBy(m.secret(name), m.cluster()) {
-			t.Errorf("Secret %s outlives the cluster, with its key", name)
+		if secret := m.secret(name); !resource.OwnedBy(secret, "u1") || !resource.OwnedBy(secret, m.certificate(name).UID) {
+			t.Errorf("Secret %s outlives the cluster, with its key: %v", name, secret.OwnerReferences)
 		}
 	}
 	if m.restarts > 0 {

@@ -35,7 +35,8 @@ const (
 
 // Meter is told when certificates end. All methods are safe for concurrent use.
 type Meter interface {
-	// Expires sets when the first certificate of a kind (leaf, ca, operator or application) on a plane ends; a zero time means that there is none.
+	// Expires sets when the first certificate of a kind (leaf, ca, operator or application) on a plane ends; a zero time means that
+	// there is none.
 	Expires(key types.NamespacedName, plane, kind string, at time.Time)
 }
 

@@ -221,15 +221,19 @@ func issued(secret client.Object) bool {
 	return secret.GetAnnotations()[cmv1.CertificateNameKey] == secret.GetName()
 }
 
-// inherit lets the Secrets go with the cluster: cert-manager itself leaves them behind, with their keys.
+// inherit lets the Secrets go with the cluster: cert-manager itself leaves them behind, with their keys. They stay for as long as the
+// Certificate does, which would have them written again, and when only that goes.
 func (p *plane) inherit() *step {
 	for _, o := range ordersOn(p.cluster, p.kind) {
-		secret := p.supplied[o.name]
-		if secret == nil || !issued(secret) || resource.OwnedBy(secret, p.cluster) {
+		secret, c := p.supplied[o.name], p.ordered.certificates[o.name]
+		if secret == nil || !issued(secret) || c == nil {
 			continue
 		}
 		mine := secret.DeepCopy()
-		resource.Own(mine, p.cluster)
+		resource.Own(mine, v1alpha2.GroupVersion.WithKind("EtcdCluster"), p.cluster)
+		if resource.Own(mine, cmv1.SchemeGroupVersion.WithKind(cmv1.CertificateKind), c); equality.Semantic.DeepEqual(mine, secret) {
+			continue
+		}
 		return &step{
 			does: "let Secret " + secret.Name + " go with the cluster",
 			take: func(ctx context.Context, r *Reconciler) error { return r.update(ctx, mine) },

@@ -121,6 +121,7 @@ func (w *world) watched() client.Client {
 	}
 	return interceptor.NewClient(w.store.(client.WithWatch), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			o.SetUID(types.UID(fmt.Sprint("created-", len(w.writes))))
 			return write("create "+o.GetName(), func() error { return c.Create(ctx, o, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
