@@ -33,6 +33,9 @@ const (
 	AnnotationSetAsideAt = "etcd-operator.cozystack.io/set-aside-at"
 	// AnnotationStart on a member's Pod is the start of the member that it was made for, as in EtcdMemberSpec.
 	AnnotationStart = "etcd-operator.cozystack.io/start"
+	// AnnotationCertificates on a member's Pod are the serial numbers of the certificates that it is to show. A change of it lets the
+	// kubelet carry them into the Pod at once; by itself it looks every minute.
+	AnnotationCertificates = "etcd-operator.cozystack.io/certificates"
 	// AnnotationReplace on an EtcdMember asks for its replacement, whatever spec.memberReplacement.mode says.
 	AnnotationReplace = "etcd-operator.cozystack.io/replace"
 	// AnnotationAllowDeletion with the value "true" on an EtcdMember or a data volume lets people delete it by hand.

@@ -49,7 +49,7 @@ type PartPod struct {
 	Granted  bool // it may start on an empty volume
 	Charged  bool // the used grant names it
 	OnVolume bool // it was made for the volume that is there
-	Labelled bool // it has the labels that it should have
+	Labelled bool // it has the labels that it should have, and names the certificates that it should show
 	NodeDead bool // its node is gone, or was said to be shut down: nothing can be running there
 	NodeDown bool // nobody hears of its node, and it may be running
 }
@@ -174,7 +174,7 @@ func tend(p Part) Realization {
 	case p.Pod.Granted && !p.Pod.Charged:
 		return tendEscaped(p)
 	case !p.Pod.Labelled:
-		return Realization{Step: LabelPod, Message: "the Pod's labels differ"}
+		return Realization{Step: LabelPod, Message: "the Pod's labels differ, or its certificates have changed"}
 	default:
 		return restart(p)
 	}

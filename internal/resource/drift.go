@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
 // Object is any Kubernetes object.
@@ -39,9 +41,20 @@ func Correct(desired, actual Object) Object {
 	return corrected
 }
 
-// Labelled says whether actual has every label of desired.
-func Labelled(desired, actual metav1.Object) bool {
-	return equality.Semantic.DeepEqual(merge(actual.GetLabels(), desired.GetLabels()), actual.GetLabels())
+// Refresh gives a member's Pod every label of desired, and its annotation of certificates.
+func Refresh(desired, pod metav1.Object) {
+	Relabel(desired, pod)
+	if serials, told := desired.GetAnnotations()[v1alpha2.AnnotationCertificates]; told {
+		annotations := merge(pod.GetAnnotations(), map[string]string{v1alpha2.AnnotationCertificates: serials})
+		pod.SetAnnotations(annotations)
+	}
+}
+
+// Fresh says whether Refresh would change nothing.
+func Fresh(desired, pod *corev1.Pod) bool {
+	refreshed := pod.DeepCopy()
+	Refresh(desired, refreshed)
+	return equality.Semantic.DeepEqual(refreshed, pod)
 }
 
 // Relabel gives actual every label of desired. Annotations stay: that of a volume says whom it was made for.

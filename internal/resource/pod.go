@@ -52,6 +52,8 @@ type PodIntent struct {
 	VolumeUID types.UID
 	// Grant; a Pod that holds one is made behind GateFirstStart.
 	Grant Grant
+	// Certificates are the serial numbers of those that the member mounts.
+	Certificates string
 	// Form is true while the cluster's ID is not recorded: a founder may then found it.
 	Form bool
 }
@@ -82,6 +84,7 @@ func Pod(m *v1alpha2.EtcdMember, in PodIntent) *corev1.Pod {
 		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha2.GateFirstStart}}
 	}
 	tellStart(m, pod)
+	tellCertificates(pod, in.Certificates)
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(m, v1alpha2.GroupVersion.WithKind("EtcdMember"))}
 	return pod
 }

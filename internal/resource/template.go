@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
@@ -46,8 +47,11 @@ func tellStart(m *v1alpha2.EtcdMember, pod *corev1.Pod) {
 	if m.Spec.Start == 0 {
 		return
 	}
-	if pod.Annotations == nil {
-		pod.Annotations = map[string]string{}
+	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha2.AnnotationStart, strconv.FormatInt(m.Spec.Start, 10))
+}
+
+func tellCertificates(pod *corev1.Pod, serials string) {
+	if serials != "" {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha2.AnnotationCertificates, serials)
 	}
-	pod.Annotations[v1alpha2.AnnotationStart] = strconv.FormatInt(m.Spec.Start, 10)
 }

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,8 +51,8 @@ func (r *Reconciler) change(ctx context.Context, s *scene, step plan.PartStep) e
 	case plan.ReleasePod:
 		return r.patch(ctx, s.pod, func(o client.Object) { resource.Release(o.(*corev1.Pod)) })
 	case plan.LabelPod:
-		wanted := resource.Pod(s.member, resource.PodIntent{})
-		return r.patch(ctx, s.pod, func(o client.Object) { resource.Relabel(wanted, o) })
+		wanted := s.refreshed()
+		return r.patch(ctx, s.pod, func(o client.Object) { resource.Refresh(wanted, o) })
 	case plan.SetVolumeAside:
 		return r.patch(ctx, s.claim, func(o client.Object) { resource.SetAside(o, s.member.Spec.Removal.Reason, r.Now()) })
 	default:
@@ -65,6 +66,7 @@ func (r *Reconciler) podIntent(s *scene, grant resource.Grant) resource.PodInten
 		EtcdRepository: r.EtcdRepository,
 		VolumeUID:      s.volumeUID(),
 		Grant:          grant,
+		Certificates:   strings.Join(s.serials, ","),
 		Form:           s.cluster.Status.ClusterID == "",
 	}
 }

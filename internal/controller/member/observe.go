@@ -24,6 +24,7 @@ type scene struct {
 	claim   *corev1.PersistentVolumeClaim
 	outlook outlook
 	lacking []string // certificates that the member is to mount and that are not there, as "Kind name"
+	serials []string // of those that are there
 }
 
 // look reads a scene. It returns an error that IsNotFound if the member is gone.
@@ -67,6 +68,9 @@ func (s *scene) lookForCertificates(ctx context.Context, from client.Reader) err
 		}
 		if err != nil {
 			s.lacking = append(s.lacking, kind(o)+" "+o.GetName())
+		}
+		if serial := o.GetAnnotations()[v1alpha2.AnnotationCertificate]; serial != "" {
+			s.serials = append(s.serials, serial)
 		}
 	}
 	return nil
@@ -130,8 +134,13 @@ func (s *scene) partPod() plan.PartPod {
 	p.Granted = resource.HoldsGrant(pod)
 	p.Charged = s.grantUsed() && m.Status.Grant.PodUID == string(pod.UID)
 	p.OnVolume = s.inMemory() || s.claim != nil && resource.StartsOn(pod, s.claim.UID)
-	p.Labelled = resource.Labelled(resource.Pod(m, resource.PodIntent{}), pod)
+	p.Labelled = resource.Fresh(s.refreshed(), pod)
 	return p
+}
+
+// refreshed is a Pod as far as it may be changed.
+func (s *scene) refreshed() *corev1.Pod {
+	return resource.Pod(s.member, resource.PodIntent{Certificates: strings.Join(s.serials, ",")})
 }
 
 // unproven says whether the Pod waits to start etcd once more, after an end that was the first of its kind and is on record.
