@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"testing"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/pki"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
@@ -151,30 +149,6 @@ func (c *cluster) certificate(secret string) *x509.Certificate {
 	m, err := pki.Parse(s.Data)
 	c.Expect(err).NotTo(gomega.HaveOccurred())
 	return m.Leaf()
-}
-
-// shown are the serial numbers that members show on a port.
-func (c *cluster) shown(port int) (all []string) {
-	c.t.Helper()
-	for _, p := range c.pods() {
-		shown, _ := etcd.Adapter{}.Certificate(c.ctx, fmt.Sprintf("https://%s:%d", p.Status.PodIP, port), c.client())
-		c.Expect(shown).NotTo(gomega.BeNil(), "%s shows nothing", p.Name)
-		all = append(all, pki.Serial(shown))
-	}
-	c.Expect(all).NotTo(gomega.BeEmpty())
-	return all
-}
-
-// starts are how often the containers of each Pod were started.
-func (c *cluster) starts() map[string]int32 {
-	c.t.Helper()
-	all := map[string]int32{}
-	for _, p := range c.pods() {
-		for _, s := range p.Status.ContainerStatuses {
-			all[string(p.UID)+" "+s.Name] = s.RestartCount
-		}
-	}
-	return all
 }
 
 // issueFromACAOfItsOwn makes an issuer of the cluster's namespace. A life of 0 is cert-manager's default.
