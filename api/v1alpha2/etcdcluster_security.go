@@ -194,13 +194,137 @@ type TrustedCA struct {
 	Since metav1.Time `json:"since"`
 }
 
-// AuthSpec is etcd's own authentication.
+// AuthSpec is etcd's own authentication, and who may do what.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.enabled) && self.enabled) || has(self.rootCredentialsSecretRef) && has(self.rootCredentialsSecretRef.name) && self.rootCredentialsSecretRef.name.size() > 0",message="auth.enabled needs auth.rootCredentialsSecretRef: a Secret of type kubernetes.io/basic-auth with username root and root's password"
 type AuthSpec struct {
+	// Enabled makes etcd ask clients who they are, once all members are there and healthy. It may be changed at any time. It needs
+	// rootCredentialsSecretRef and tls.client.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
-	// RootCredentialsSecretRef names a Secret of type kubernetes.io/basic-auth with username root.
+	// RootCredentialsSecretRef names a Secret of type kubernetes.io/basic-auth with username root. A change of its password is carried
+	// into etcd; the operator keeps access all along. The password may be 1 to 72 bytes long.
 	// +optional
 	RootCredentialsSecretRef *corev1.LocalObjectReference `json:"rootCredentialsSecretRef,omitempty"`
+	// Users that the operator makes and keeps as they are declared, also while authentication is off. Users that others made are left
+	// alone. They need tls.client.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Users []AuthUser `json:"users,omitempty"`
+	// Roles that the operator makes and keeps as they are declared. Roles that others made are left alone.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Roles []AuthRole `json:"roles,omitempty"`
+}
+
+// AuthUser is a user of etcd.
+type AuthUser struct {
+	// Name of the user. A client whose certificate has it as its common name is this user without a password, where client certificates
+	// are required.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._:@/-]*[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self != 'root'",message="user root is the operator's: its password comes from auth.rootCredentialsSecretRef"
+	Name string `json:"name"`
+	// PasswordSecretRef names a Secret whose key password holds the password, 1 to 72 bytes long. A change is carried into etcd.
+	//
+	// +kubebuilder:validation:XValidation:rule="has(self.name) && self.name.size() > 0",message="passwordSecretRef needs the name of a Secret with the key password"
+	PasswordSecretRef corev1.LocalObjectReference `json:"passwordSecretRef"`
+	// Roles that the user has: declared here, or made by others. The role root may do everything.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	// +listType=set
+	// +optional
+	Roles []string `json:"roles,omitempty"`
+}
+
+// AuthRole is a role of etcd.
+type AuthRole struct {
+	// Name of the role.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._:@/-]*[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self != 'root'",message="role root is etcd's own and may do everything: declare another one"
+	Name string `json:"name"`
+	// Permissions of the role. Two for the same keys add up.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Permissions []AuthPermission `json:"permissions,omitempty"`
+}
+
+// AuthAccess is what a permission allows.
+//
+// +kubebuilder:validation:Enum=Read;Write;ReadWrite
+type AuthAccess string
+
+const (
+	// AuthRead allows to read, and to watch.
+	AuthRead AuthAccess = "Read"
+	// AuthWrite allows to write and to delete.
+	AuthWrite AuthAccess = "Write"
+	// AuthReadWrite allows both.
+	AuthReadWrite AuthAccess = "ReadWrite"
+)
+
+// AuthPermission allows access to one key, or to all keys that begin with a prefix.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.key) != has(self.prefix)",message="a permission is for exactly one of key and prefix; the empty prefix means all keys"
+type AuthPermission struct {
+	// Key is the one key that may be accessed.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Key *string `json:"key,omitempty"`
+	// Prefix is what the keys begin with that may be accessed. The empty prefix means all keys.
+	//
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Prefix *string `json:"prefix,omitempty"`
+	// Access is Read, Write or ReadWrite.
+	Access AuthAccess `json:"access"`
+}
+
+// AuthStatus is what the operator remembers of authentication. Passwords are in the Secret <cluster>-operator-root.
+type AuthStatus struct {
+	// KeptOn is true when it is the operator that keeps authentication on.
+	// +optional
+	KeptOn bool `json:"keptOn,omitempty"`
+	// Users that the operator made, other than root. It never touches others.
+	//
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Users []AuthUserRecord `json:"users,omitempty"`
+	// Roles that the operator made. It never touches others.
+	//
+	// +listType=set
+	// +optional
+	Roles []string `json:"roles,omitempty"`
+	// Adopted is true once nothing more is taken over of what came with a snapshot.
+	// +optional
+	Adopted bool `json:"adopted,omitempty"`
+}
+
+// AuthUserRecord is a user that the operator made.
+type AuthUserRecord struct {
+	Name string `json:"name"`
+	// PasswordDigest tells whether the password is still that of the user's Secret. It is keyed: it tells nothing else without the
+	// Secret <cluster>-operator-root. It is empty while the password is being set.
+	// +optional
+	PasswordDigest string `json:"passwordDigest,omitempty"`
 }
 
 // BootstrapSpec says how a cluster comes by its first data.

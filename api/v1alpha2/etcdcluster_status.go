@@ -54,6 +54,10 @@ type EtcdClusterStatus struct {
 	// +optional
 	AuthEnabled bool `json:"authEnabled,omitempty"`
 
+	// Auth is what the operator remembers of authentication.
+	// +optional
+	Auth *AuthStatus `json:"auth,omitempty"`
+
 	// TLS is how far the certificates are.
 	// +optional
 	TLS *TLSStatus `json:"tls,omitempty"`

@@ -42,7 +42,7 @@ type EtcdClusterList struct {
 // EtcdClusterSpec is the cluster that is wanted.
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.replicas) && self.replicas == 0 && has(self.storage) && has(self.storage.medium) && self.storage.medium == 'Memory')",message="replicas 0 pauses a cluster by stopping its Pods, and a Memory cluster would lose its data with them: use storage.medium \"\" or keep at least one replica"
-// +kubebuilder:validation:XValidation:rule="!has(self.auth)",message="auth is not supported yet by this version of the operator: remove spec.auth"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !(has(self.auth.enabled) && self.auth.enabled) && !(has(self.auth.users) && self.auth.users.size() > 0) || has(self.tls) && has(self.tls.client)",message="auth.enabled and auth.users need tls.client: passwords are not sent in plain"
 // +kubebuilder:validation:XValidation:rule="!has(self.bootstrap)",message="bootstrap (restore from a snapshot) is not supported yet by this version of the operator: remove spec.bootstrap"
 // +kubebuilder:validation:XValidation:rule="self.version == oldSelf.version",message="version cannot be changed on an existing cluster yet: this version of the operator does no rolling upgrades"
 type EtcdClusterSpec struct {
@@ -81,7 +81,7 @@ type EtcdClusterSpec struct {
 	// +optional
 	TLS *EtcdClusterTLS `json:"tls,omitempty"`
 
-	// Auth is etcd's own authentication. Not supported yet: refused at admission.
+	// Auth is etcd's own authentication, and its users and roles. It may be changed on a running cluster.
 	// +optional
 	Auth *AuthSpec `json:"auth,omitempty"`
 

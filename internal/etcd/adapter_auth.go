@@ -10,8 +10,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// mostPassword is the longest password, in bytes: bcrypt refuses longer ones.
-const mostPassword = 72
+// MostPassword is the longest password, in bytes: bcrypt refuses longer ones.
+const MostPassword = 72
 
 // accesses are etcd's types of permissions.
 var accesses = map[Access]authpb.Permission_Type{
@@ -103,8 +103,8 @@ func (p Permission) Check() error {
 
 // CheckPassword says whether etcd can take a password.
 func CheckPassword(password Secret) error {
-	if n := len(password.Reveal()); n == 0 || n > mostPassword {
-		return fmt.Errorf("%w: it is %d bytes long, not 1 to %d", ErrBadPassword, n, mostPassword)
+	if n := len(password.Reveal()); n == 0 || n > MostPassword {
+		return fmt.Errorf("%w: it is %d bytes long, not 1 to %d", ErrBadPassword, n, MostPassword)
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/controller/authentication"
 	"github.com/cozystack/etcd-operator/internal/controller/certificate"
 	"github.com/cozystack/etcd-operator/internal/controller/cluster"
 	"github.com/cozystack/etcd-operator/internal/controller/connection"
@@ -259,9 +260,18 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Grace:         certificate.DefaultGrace,
 	}
 	connections := &connection.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder}
+	authentications := &authentication.Reconciler{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Observer: observer,
+		Dialer:   observer.Dialer,
+		Recorder: recorder,
+		Now:      now.Now,
+		Random:   rand.Reader,
+	}
 	return errors.Join(err, clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
 		comparisons.SetupWithManager(mgr, o.Workers), connections.SetupWithManager(mgr, o.Workers),
-		certificates.SetupWithManager(mgr, o.Workers, strangers))
+		certificates.SetupWithManager(mgr, o.Workers, strangers), authentications.SetupWithManager(mgr, o.Workers, strangers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
@@ -60,13 +61,38 @@ func (o *Observer) askPeers(ctx context.Context, s *Scene) {
 	}
 }
 
-func silentVoter(m *Member) bool { return m.Entry != nil && !m.Entry.Learner && m.Answer.Status == nil }
+func silentVoter(m *Member) bool {
+	return m.Entry != nil && !m.Entry.Learner && m.Answer.Status == nil && !m.Answer.Barred()
+}
 
-func (o *Observer) askOne(ctx context.Context, s *Scene, m *Member) Answer {
-	target, err := o.target(s, m)
+// Barred says whether the member answered that the operator is not let in.
+func (a Answer) Barred() bool {
+	for _, refused := range []error{etcd.ErrAuthRequired, etcd.ErrAuthFailed, etcd.ErrPermission, etcd.ErrUserNotFound} {
+		if errors.Is(a.Err, refused) {
+			return true
+		}
+	}
+	return false
+}
+
+// askOne asks a member, with one password after the other while root may have any of them.
+func (o *Observer) askOne(ctx context.Context, s *Scene, m *Member) (a Answer) {
+	targets, err := o.targets(s, m)
 	if err != nil {
 		return Answer{Err: err}
 	}
+	for _, target := range targets {
+		if a.Client != nil {
+			_ = a.Client.Close()
+		}
+		if a = o.askAs(ctx, m, target); !errors.Is(a.Err, etcd.ErrAuthFailed) {
+			break
+		}
+	}
+	return a
+}
+
+func (o *Observer) askAs(ctx context.Context, m *Member, target etcd.Target) Answer {
 	client, err := o.Dialer.Dial(target)
 	if err != nil {
 		return Answer{Err: err}
@@ -80,10 +106,12 @@ func (o *Observer) askOne(ctx context.Context, s *Scene, m *Member) Answer {
 		return a
 	}
 	a.Status = &status
+	read := client.Read
 	if status.Learner {
-		a.Err = client.ReadLocal(ctx)
-	} else {
-		a.Err = client.Read(ctx)
+		read = client.ReadLocal
+	}
+	if a.Err = read(ctx); errors.Is(a.Err, etcd.ErrAuthChanged) { // users or roles were changed just then
+		a.Err = read(ctx)
 	}
 	a.Healthy = a.Err == nil
 	return a

@@ -25,8 +25,10 @@ type finding struct {
 func (s *Scene) trouble(m *Member, p *plan.Member, now time.Time) {
 	f := s.find(m, p, now)
 	switch {
-	case f.Reason != "" && (f.serving || !p.Answered):
+	case f.Reason != "" && (f.serving || unheard(p)):
 		judge(f, p)
+	case p.Barred:
+		p.Trouble = "it asks who calls, and does not let the operator in"
 	case p.Healthy || p.Dormant || p.Confirmed:
 	case m.Answer.Status != nil && !p.Answered:
 		p.Trouble = fmt.Sprintf("answers as member %x of cluster %x, which is not on record", m.Answer.Status.MemberID, m.Answer.Status.ClusterID)
@@ -36,6 +38,9 @@ func (s *Scene) trouble(m *Member, p *plan.Member, now time.Time) {
 		p.Trouble = "does not answer"
 	}
 }
+
+// unheard members did not even say that the operator is not let in.
+func unheard(p *plan.Member) bool { return !p.Answered && !p.Barred }
 
 func judge(f finding, p *plan.Member) {
 	j := plan.Judge(f.Finding)

@@ -29,6 +29,8 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		Unsecured: s.Cluster.Status.ClusterID == "" && len(s.Members) == 0 && !resource.Securable(s.Cluster),
 		Severed:   s.severed(),
 
+		AuthPending: s.authPending(),
+
 		OrdinalsRecorded: s.Cluster.Status.LastOrdinal >= s.LastOrdinal,
 		Idle:             now.Sub(lastProgress(s.Cluster)),
 		Deadline:         deadline(s.Cluster),
@@ -95,7 +97,8 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 	p.Outdated, p.Behind = len(renewal) > 0, strings.Join(restart, ", ")
 	s.standing(m, &p)
 	s.health(m, &p)
-	if etcd := etcdIn(m.Pod); etcd != nil && !p.Answered {
+	p.Barred = !p.Healthy && m.Answer.Barred()
+	if etcd := etcdIn(m.Pod); etcd != nil && unheard(&p) {
 		p.Silent = now.Sub(etcd.StartedAt.Time)
 	}
 	s.trouble(m, &p, now)

@@ -44,6 +44,7 @@ func (o *Observer) look(ctx context.Context, from client.Reader, key types.Names
 	}
 	s.coverLost(o.Now())
 	o.secure(ctx, from, s)
+	o.identify(ctx, from, s)
 	o.ask(ctx, s)
 	return s, Join(s, o.Now()), nil
 }

@@ -31,6 +31,9 @@ type Scene struct {
 	// Secure is how members are connected to that speak TLS; nil while it is not known, for the reason insecure.
 	Secure   *tls.Config
 	insecure error
+	// passwords are those that root may have, the likeliest first; none if nobody logs in.
+	passwords    []string
+	unidentified error
 
 	List *etcd.MemberList // nil if no voter could be asked
 }

@@ -31,7 +31,16 @@ func Available(c Cluster) Verdict {
 		return Verdict{true, "QuorumHealthy", counts}
 	case healthy >= quorum.Size(n):
 		return Verdict{true, "QuorumAvailable", counts + troubles(c.Members)}
-	case c.count(func(m Member) bool { return m.Answered }) == 0:
+	}
+	return silenced(c, counts)
+}
+
+// silenced says why no quorum answered a read.
+func silenced(c Cluster, counts string) Verdict {
+	switch {
+	case c.barred():
+		return Verdict{false, "AuthRequiredNotConfigured", barredMessage}
+	case c.count(isHeard) == 0:
 		return Verdict{false, "ClusterUnreachable", "no member answers" + troubles(c.Members)}
 	}
 	return Verdict{false, "QuorumLost", counts + troubles(c.Members)}

@@ -96,6 +96,7 @@ type authRule struct {
 var authRules = []authRule{
 	{"let-in", letIn},
 	{"disable", disableAuth},
+	{"remember", rememberRoot},
 	{"root", keepRoot},
 	{"roles", keepRoles},
 	{"users", keepUsers},

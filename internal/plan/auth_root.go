@@ -20,6 +20,21 @@ func keepRoot(a Auth) (AuthDecision, bool) {
 	}
 }
 
+// rememberRoot keeps what root is let in with where it is others who keep authentication on, so that the operator gets in everywhere.
+// While nobody asks for it, anybody may change it.
+func rememberRoot(a Auth) (AuthDecision, bool) {
+	known, in := a.Record.Users[rootName], a.Seen.Password
+	switch {
+	case a.Want.Enabled:
+		return AuthDecision{}, false
+	case a.Seen.On && in != "" && in != known:
+		return authStep(RecordPassword{rootName, in}, "KeepingAccess", "recording the password that root is let in with")
+	case !a.Seen.On && known != "":
+		return authStep(RecordAuth{false}, "KeepingAccess", "recording that the password of root is not known any more")
+	}
+	return AuthDecision{}, false
+}
+
 // changeRoot works while etcd asks for passwords, so that it shows which one root has.
 func (a Auth) changeRoot() (AuthDecision, bool) {
 	known, next, in := a.Record.Users[rootName], a.Record.Next, a.Seen.Password

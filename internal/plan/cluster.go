@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"github.com/cozystack/etcd-operator/internal/quorum"
+)
 
 // Cluster is everything a decision may depend on, seen in one pass.
 type Cluster struct {
@@ -31,6 +35,8 @@ type Cluster struct {
 
 	Unsecured bool // a plane is to be secured, and it is not known yet whom members are to trust there
 	Severed   bool // no quorum of the members accepts each other's certificates as they run
+
+	AuthPending string // what the declared authentication waits for; empty when nothing is declared, or all is as declared
 
 	Alarms []Alarm // that etcd has raised
 	Agreed bool    // the data of exactly the voters that are listed now were compared, and are the same
@@ -94,6 +100,21 @@ func (c Cluster) learners() int {
 // HealthyVoters counts the voters that answered a linearizable read.
 func (c Cluster) HealthyVoters() int { return c.count(isHealthyVoter) }
 
+// Whole says whether exactly the members that are wanted are there, and all of them vote and are healthy.
+func (c Cluster) Whole() bool {
+	return c.formed() && c.Listed && c.Want > 0 && len(c.Members) == c.Want && c.Voters() == c.Want && c.HealthyVoters() == c.Want &&
+		c.count(isStaying) == c.Want
+}
+
+// barred says whether a majority would answer if the operator were let in.
+func (c Cluster) barred() bool {
+	barred := c.count(func(m Member) bool { return m.Role == Voter && m.Barred })
+	return barred > 0 && c.HealthyVoters() < quorum.Size(c.Voters()) && c.HealthyVoters()+barred >= quorum.Size(c.Voters())
+}
+
+const barredMessage = "etcd asks who calls, and does not let the operator in: spec.auth.rootCredentialsSecretRef has to name root's " +
+	"credentials; if it does, the condition AuthReady says more"
+
 // Member is one member, as its EtcdMember, its Pod and volume, and etcd's member list show it together.
 type Member struct {
 	Name string
@@ -106,6 +127,7 @@ type Member struct {
 	Votes    bool // it is recorded as a voter
 
 	Answered bool // it answered in this pass, under the recorded cluster ID and its own member ID
+	Barred   bool // it answered, and does not let the operator in: that is no sign of anything being wrong with it
 	Healthy  bool // it answered a linearizable read (a learner: any read) in this pass
 	Ready    bool // its Pod is ready
 	Starting bool // it is on its way up: nothing is wrong with it yet
@@ -143,6 +165,7 @@ func (m Member) Ref() Ref { return Ref{m.Name, m.ID} }
 func isVoter(m Member) bool        { return m.Role == Voter }
 func isLearner(m Member) bool      { return m.Role == Learner }
 func isHealthyVoter(m Member) bool { return m.Role == Voter && m.Healthy }
+func isHeard(m Member) bool        { return m.Answered || m.Barred }
 func isStaying(m Member) bool      { return !m.Leaving }
 func isJoiner(m Member) bool       { return m.Role != Voter && !m.Leaving }
 

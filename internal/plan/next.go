@@ -14,6 +14,9 @@ const (
 	rest    = 30 * time.Second       // nothing is expected
 )
 
+// AuthAgain is how long to wait before looking at users and roles again where somebody has to repair something.
+const AuthAgain = patient
+
 // Settle is how long to wait for the cache to show a write, or for somebody else's write to be over.
 const Settle = 10 * time.Millisecond
 
@@ -40,6 +43,7 @@ var rules = []rule{
 	{"refit", "A member that does not serve is given what the spec asks for at once.", refit},
 	{"pause", "replicas 0 parks every member as it is; the leader is told to stop last.", pause},
 	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
+	{"barred", "Members that ask who calls, and do not let the operator in, are left as they are.", barred},
 	{"no-member-list", "Without a linearizable member list no membership step is taken.", noMemberList},
 	{"readdress", "A voter is listed under the peer URL that it is started with.", readdress},
 	{"stranger", "A listed member that is ours and of which nothing is left is removed; one that is not ours stops everything.", stranger},
@@ -59,6 +63,7 @@ var rules = []rule{
 	{"roll", "What a restart takes over is given to one member at a time, to the leader last, while all are healthy.", roll},
 	{"expire-volumes", "Volumes that were set aside are deleted after their time, once the cluster is whole.", expireVolumes},
 	{"outdated", "A change of the spec that running members do not take over is said.", outdated},
+	{"await-auth", "Authentication, users and roles have to be as declared.", awaitAuth},
 }
 
 // Next decides.
@@ -109,7 +114,8 @@ func Refused(d Decision, why string) Decision {
 // Grave says whether people should hear of d although it may pass by itself.
 func (d Decision) Grave() bool {
 	switch d.Reason {
-	case "QuorumLost", "ClusterUnreachable", "BootstrapFailed", "ReplacementRefused", "ReplacementBudgetSpent", "MemberFailing":
+	case "QuorumLost", "ClusterUnreachable", "BootstrapFailed", "ReplacementRefused", "ReplacementBudgetSpent", "MemberFailing",
+		"AuthRequiredNotConfigured":
 		return true
 	}
 	return false

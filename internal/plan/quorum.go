@@ -7,6 +7,13 @@ import (
 	"github.com/cozystack/etcd-operator/internal/quorum"
 )
 
+func barred(c Cluster) (Decision, bool) {
+	if c.Listed || !c.barred() {
+		return silent()
+	}
+	return wait("AuthRequiredNotConfigured", barredMessage, retry)
+}
+
 func noMemberList(c Cluster) (Decision, bool) {
 	switch {
 	case c.Listed:
@@ -27,7 +34,7 @@ func noMemberList(c Cluster) (Decision, bool) {
 			": the cluster cannot come back as it is, and nothing is changed; recover by hand, or create it again from a snapshot")
 	case starting >= need && !c.overdue():
 		return wait("Starting", standings(c), soon)
-	case c.count(func(m Member) bool { return m.Answered }) == 0:
+	case c.count(isHeard) == 0:
 		return wait("ClusterUnreachable", standings(c), retry)
 	}
 	return wait("QuorumLost", standings(c)+": nothing is changed, and the cluster comes back by itself when enough of them start", retry)
@@ -42,7 +49,7 @@ func standings(c Cluster) string {
 			name += " (" + m.Trouble + ")"
 		}
 		switch {
-		case m.Answered:
+		case isHeard(m):
 			alive = append(alive, m.Name)
 		case m.Hopeless:
 			gone = append(gone, name)

@@ -100,7 +100,7 @@ func progressing(c Cluster) bool {
 // isStuck says whether a learner has not come up, or not caught up, for longer than its database explains.
 func isStuck(c Cluster, m Member) bool {
 	patience := learnerPatience + time.Duration(c.DBSize/learnerPace)*time.Second
-	return m.Role == Learner && !m.Leaving && m.Admitted && !m.Excused && (!m.Healthy || !m.CaughtUp) && c.Idle >= patience
+	return m.Role == Learner && !m.Leaving && m.Admitted && !m.Excused && !m.Barred && (!m.Healthy || !m.CaughtUp) && c.Idle >= patience
 }
 
 // mayBegin says what forbids to put m's replacement on record.

@@ -24,7 +24,7 @@ func secure(c Cluster) (Decision, bool) {
 // refit gives members what the spec asks for that lose nothing by a restart: they do not serve.
 func refit(c Cluster) (Decision, bool) {
 	for _, m := range c.where(isBehind) {
-		if !m.Healthy && !c.Memory && (c.Severed || m.Down || !c.formed() || MayRestart(c, m).None()) {
+		if !m.Healthy && !m.Barred && !c.Memory && (c.Severed || m.Down || !c.formed() || MayRestart(c, m).None()) {
 			return step(Update{m.Name}, "UpdatingMember", fmt.Sprintf("%s does not serve; it is to start with the %s that the spec asks for now",
 				m.Name, m.Behind))
 		}

@@ -115,6 +115,8 @@ func parseHealing(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven
 		}
 	case "unsecured":
 		c.Unsecured = true
+	case "auth":
+		c.AuthPending = "enabling authentication"
 	case "severed":
 		c.Severed = true
 	case "corrupt":
@@ -157,6 +159,7 @@ var words = map[string]func(*Member){
 	"admitted": func(m *Member) { m.Admitted = true },
 	"recorded": func(m *Member) { m.Recorded = true },
 	"new":      func(m *Member) { m.Recorded, m.Votes = false, false },
+	"barred":   func(m *Member) { m.Barred = true },
 	"answered": func(m *Member) { m.Answered = true },
 	"healthy":  func(m *Member) { m.Answered, m.Healthy = true, true },
 	"ready":    func(m *Member) { m.Ready = true },

@@ -36,6 +36,13 @@ func outdated(c Cluster) (Decision, bool) {
 		"members; %d of %d members are as before: %s", len(old), len(c.Members), names(old)))
 }
 
+func awaitAuth(c Cluster) (Decision, bool) {
+	if c.AuthPending == "" {
+		return silent()
+	}
+	return wait("AuthPending", c.AuthPending, patient)
+}
+
 func asDesired(c Cluster) string {
 	return fmt.Sprintf("%d members are healthy; %d may fail", len(c.Members), quorum.Tolerance(len(c.Members)))
 }

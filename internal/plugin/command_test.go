@@ -68,6 +68,7 @@ type stage struct {
 	barred    error    // why Pods cannot be reached
 	unknown   bool     // the CRDs are not installed
 	objects   []client.Object
+	dialer    etcd.Dialer          // the way to members, if it is another one
 	mutual    *bool                // members speak TLS, and ask, or do not ask, for certificates
 	issue     func(*corev1.Secret) // what the operator does with a Secret that is made
 }
@@ -131,6 +132,9 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 		Clock:     clocktesting.NewFakeClock(now), Getenv: func(string) string { return "" },
 	}}
 	s.open = func() (client.Client, etcd.Dialer, func(string) error, error) {
+		if st.dialer != nil {
+			return reader, st.dialer, func(string) error { return st.barred }, nil
+		}
 		if st.mutual != nil {
 			return reader, strictDialer{sceneDialer{st.scene}, *st.mutual}, func(string) error { return st.barred }, nil
 		}

@@ -89,6 +89,10 @@ func (l *looker) blindness(o *observation) error {
 			continue
 		}
 		err := l.failure(m.Object.Name)
+		if denied := o.scene.Unidentified(); denied != nil && o.seen.Members[i].Barred {
+			barred = fmt.Errorf("they ask who calls, and you may not read what it takes: %w", denied)
+			continue
+		}
 		if o.seen.Members[i].Answered || err == nil {
 			reached = true
 			continue

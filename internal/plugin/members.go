@@ -135,9 +135,16 @@ func state(p plan.Member, from *observe.Member) string {
 	case p.Trouble != "" && from.Answer.Status != nil:
 		return "not itself"
 	case p.Trouble != "":
-		return "no answer"
+		return unheard(p)
 	}
 	return progress(p)
+}
+
+func unheard(p plan.Member) string {
+	if p.Barred {
+		return "not let in"
+	}
+	return "no answer"
 }
 
 // progress is how far a member is with which nothing is wrong.

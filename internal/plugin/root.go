@@ -75,7 +75,8 @@ func command(s *shared) *cobra.Command {
 The argument is a cluster, never a Pod: NAME, etcd/NAME or etcdcluster/NAME. Members are asked through the API server's
 port forwarding. That takes get and list on etcdclusters, etcdmembers and pods, and create on pods/portforward; where members
 speak TLS, also get on the ConfigMap with their CAs, and on the Secret CLUSTER-operator-tls where they ask for client
-certificates. Without one of these the status that the operator wrote is shown instead, and the output says so.`,
+certificates; with authentication, on the Secret CLUSTER-operator-root. Without one of these the status that the operator
+wrote is shown instead, and the output says so.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etcd"},
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -42,7 +42,35 @@ func TestAClusterIsRefusedWithAdvice(t *testing.T) {
 		{"certificates that outlive half their CA", `{version: 3.6.16, tls: {client: {auto: {certificateDuration: 2h, caDuration: 3h}}}}`,
 			"caDuration must be at least twice certificateDuration"},
 		{"a duration in days", `{version: 3.6.16, tls: {peer: {auto: {caDuration: 30d}}}}`, "should match"},
-		{"auth", `{version: 3.6.16, auth: {enabled: true}}`, "auth is not supported yet"},
+		{"authentication without credentials", `{version: 3.6.16, tls: {client: {auto: {}}}, auth: {enabled: true}}`,
+			"auth.enabled needs auth.rootCredentialsSecretRef"},
+		{"authentication with credentials from nowhere",
+			`{version: 3.6.16, tls: {client: {auto: {}}}, auth: {enabled: true, rootCredentialsSecretRef: {name: ""}}}`,
+			"auth.enabled needs auth.rootCredentialsSecretRef"},
+		{"authentication in plain", `{version: 3.6.16, tls: {peer: {auto: {}}}, auth: {enabled: true, rootCredentialsSecretRef: {name: r}}}`,
+			"auth.enabled and auth.users need tls.client"},
+		{"users in plain", `{version: 3.6.16, auth: {users: [{name: u, passwordSecretRef: {name: s}}]}}`,
+			"auth.enabled and auth.users need tls.client"},
+		{"user root", `{version: 3.6.16, tls: {client: {auto: {}}}, auth: {users: [{name: root, passwordSecretRef: {name: s}}]}}`,
+			"user root is the operator's"},
+		{"a user without a password", `{version: 3.6.16, tls: {client: {auto: {}}}, auth: {users: [{name: u, passwordSecretRef: {}}]}}`,
+			"passwordSecretRef needs the name of a Secret with the key password"},
+		{"a user twice", `
+version: 3.6.16
+tls: {client: {auto: {}}}
+auth: {users: [{name: u, passwordSecretRef: {name: s}}, {name: u, passwordSecretRef: {name: t}}]}`, "Duplicate value"},
+		{"a user of blanks", `{version: 3.6.16, tls: {client: {auto: {}}}, auth: {users: [{name: " ", passwordSecretRef: {name: s}}]}}`,
+			"should match"},
+		{"role root", `{version: 3.6.16, auth: {roles: [{name: root}]}}`, "role root is etcd's own"},
+		{"a permission for nothing", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{access: Read}]}]}}`,
+			"exactly one of key and prefix"},
+		{"a permission for two things", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{key: k, prefix: p, access: Read}]}]}}`,
+			"exactly one of key and prefix"},
+		{"a permission for the empty key", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{key: "", access: Read}]}]}}`,
+			"should be at least 1 chars long"},
+		{"a permission without access", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{key: k}]}]}}`, "Required value"},
+		{"an access that is none", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{key: k, access: All}]}]}}`,
+			`supported values: "Read", "Write", "ReadWrite"`},
 		{"bootstrap", `{version: 3.6.16, bootstrap: {restore: {source: {pvc: {claimName: c, subPath: p}}}}}`,
 			"bootstrap (restore from a snapshot) is not supported yet"},
 		{"no time at all", `{version: 3.6.16, progressDeadlineSeconds: 0}`, "should be greater than or equal to 1"},
@@ -81,6 +109,17 @@ version: 3.6.16
 tls:
   client: {certManager: {serverIssuerRef: {name: i}, operatorClientIssuerRef: {name: i, kind: ClusterIssuer}}}
   peer: {certManager: {issuerRef: {name: i}}}`},
+		{"with authentication", `
+version: 3.6.16
+tls: {client: {auto: {}}}
+auth:
+  enabled: true
+  rootCredentialsSecretRef: {name: root}
+  users: [{name: app, passwordSecretRef: {name: app}, roles: [app, root]}, {name: "system:reader@x", passwordSecretRef: {name: app}}]
+  roles:
+  - {name: app, permissions: [{prefix: /app/, access: ReadWrite}, {key: one, access: Read}, {prefix: "", access: Write}]}
+  - {name: none}`},
+		{"with credentials before they are needed", `{version: 3.6.16, auth: {rootCredentialsSecretRef: {name: root}, roles: [{name: r}]}}`},
 		{"with an affinity of its own", `
 version: 3.6.16
 affinity:
@@ -125,6 +164,12 @@ func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
 			`tls: {peer: {certManager: null, secretRef: {name: s}}}`, ""},
 		{"client-issuer", `{version: 3.6.16, tls: {client: {certManager: {serverIssuerRef: {name: i}}}}}`,
 			`tls: {client: {certManager: {operatorClientIssuerRef: {name: i}}}}`, ""},
+		{"auth-later", `{version: 3.6.16, tls: {client: {auto: {}}}}`, `auth: {enabled: true, rootCredentialsSecretRef: {name: s}}`, ""},
+		{"auth-no-more", `{version: 3.6.16, tls: {client: {auto: {}}}, auth: {enabled: true, rootCredentialsSecretRef: {name: s}}}`,
+			`auth: null`, ""},
+		{"auth-without-tls", `{version: 3.6.16}`, `auth: {enabled: true, rootCredentialsSecretRef: {name: s}}`, "need tls.client"},
+		{"tls-that-auth-needs", `{version: 3.6.16, tls: {client: {auto: {}}}, auth: {enabled: true, rootCredentialsSecretRef: {name: s}}}`,
+			`tls: null`, "need tls.client"},
 		{"other-duration", `{version: 3.6.16, tls: {peer: {auto: {}}}}`, `tls: {peer: {auto: {certificateDuration: 1h}}}`, ""},
 		{"other-secret", `{version: 3.6.16, tls: {peer: {secretRef: {name: s}}}}`, `tls: {peer: {secretRef: {name: t}}}`, ""},
 

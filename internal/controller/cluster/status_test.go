@@ -150,3 +150,29 @@ func TestRecordedFactsAreKept(t *testing.T) {
 		t.Errorf("lost a recorded fact: %+v", st)
 	}
 }
+
+func TestTimeThatTheOperatorWasNotLetInDoesNotCountAsSilence(t *testing.T) {
+	hour := metav1.NewTime(noon.Add(-time.Hour))
+	silent := voter("a")
+	silent.Healthy, silent.Answered = false, false
+	if got := unhealthySince(silent, &hour, noon); got == nil || !got.Equal(&hour) {
+		t.Errorf("a silent voter has been so since %v", got)
+	}
+	silent.Barred = true
+	if got := unhealthySince(silent, &hour, noon); got != nil {
+		t.Errorf("one that asks who calls has been unhealthy since %v", got)
+	}
+}
+
+func TestWithoutBeingLetInTheOperatorSaysThatAndNotThatTheQuorumIsLost(t *testing.T) {
+	seen := with(well(3), func(c *plan.Cluster) {
+		c.Listed = false
+		for i := range c.Members {
+			c.Members[i].Healthy, c.Members[i].Answered, c.Members[i].Barred = false, false, true
+		}
+	})
+	got := meta.FindStatusCondition(statusOf(seen).Conditions, v1alpha2.ConditionAvailable)
+	if got.Status != metav1.ConditionFalse || got.Reason != v1alpha2.ReasonAuthRequired {
+		t.Errorf("Available is %s %s: %s", got.Status, got.Reason, got.Message)
+	}
+}

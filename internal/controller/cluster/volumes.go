@@ -83,10 +83,11 @@ func recent(s *observe.Scene, now time.Time) []v1alpha2.ReplacementRecord {
 	})
 }
 
-// unhealthySince is when m stopped to be healthy, nil while it is, and for a member that does not vote.
+// unhealthySince is when m stopped to be healthy, nil while it is, and for a member that does not vote. One that does not let the
+// operator in may well be healthy.
 func unhealthySince(p plan.Member, before *metav1.Time, now time.Time) *metav1.Time {
 	switch {
-	case p.Healthy || p.Role != plan.Voter || p.Dormant:
+	case p.Healthy || p.Barred || p.Role != plan.Voter || p.Dormant:
 		return nil
 	case before != nil:
 		return before
