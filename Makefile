@@ -145,12 +145,16 @@ deploy: $(TOOLS)/chart-render $(TESTBED) ## Install the operator: this tree's in
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on the testbed (make testbed-up deploy first); ARGS="-run TestScale" for some of them
-	go test -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 30m ./test/e2e/ $(ARGS)
+	go test -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 50m ./test/e2e/ $(ARGS)
 
 .PHONY: e2e-full
 e2e-full: ## The same, and the other minors of etcd
 	$(TESTBED) up --etcd 3.5.35,3.6.14,3.6.16,3.7.3
-	$(MAKE) --no-print-directory e2e TAGS=$(TAGS),full ARGS="-timeout 60m $(ARGS)"
+	$(MAKE) --no-print-directory e2e TAGS=$(TAGS),full ARGS="-timeout 120m $(ARGS)"
+
+.PHONY: e2e-lasting
+e2e-lasting: ## Let certificates live for minutes, under load, for 20 minutes (make testbed-up deploy first)
+	go test -tags $(TAGS),e2e,lasting -count=1 -timeout 40m -v -run TestCertificatesOfMinutes ./test/e2e/ $(ARGS)
 
 .PHONY: bench
 bench: ## Measure the operator on the testbed, with the floor beside it (make testbed-up deploy first)
