@@ -209,11 +209,8 @@ func metricsOptions(address string) metricsserver.Options {
 	}
 }
 
-func addControllers(mgr ctrl.Manager, o Options) error {
-	now := clock.RealClock{}
-	recorder := mgr.GetEventRecorder("etcd-operator")
-	meter := metrics.New(ctrlmetrics.Registry)
-	observer := &observe.Observer{
+func newObserver(mgr ctrl.Manager, now clock.Clock) *observe.Observer {
+	return &observe.Observer{
 		Cached:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
 		Dialer:    etcd.NewPool(etcd.Adapter{}, now, connectionIdle),
@@ -221,6 +218,13 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		ClientURL: observe.ClientURL,
 		Now:       now.Now,
 	}
+}
+
+func addControllers(mgr ctrl.Manager, o Options) error {
+	now := clock.RealClock{}
+	recorder := mgr.GetEventRecorder("etcd-operator")
+	meter := metrics.New(ctrlmetrics.Registry)
+	observer := newObserver(mgr, now)
 	clusters := &cluster.Reconciler{
 		Client:   mgr.GetClient(),
 		Observer: observer,
