@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	"github.com/onsi/gomega"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,4 +51,33 @@ func TestAuthenticationComesAndGoesUnderLoad(t *testing.T) {
 	c.awaitReady(3)
 	c.settle(load)
 	c.mustHide("root-first", "root-0", "root-4", "app-first", "app-4")
+}
+
+// TestEveryMinorAsksWhoIsThere also begins with a password that root does not have.
+func TestEveryMinorAsksWhoIsThere(t *testing.T) {
+	for _, version := range []string{"3.5.35", "3.7.3"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			c := newClusterWithAuth(t, byPassword, authenticated, func(o *v1alpha2.EtcdCluster) { o.Spec.Version = version })
+			c.awaitReady(3)
+			app := account{"app", "app-first"}
+			c.Expect(c.as(app, put("/app/a"))).To(gomega.Succeed())
+			c.Expect(c.as(app, put("/other"))).To(gomega.MatchError(rpctypes.ErrPermissionDenied))
+
+			// Somebody changes root's password behind everybody's back.
+			root := account{"root", "root-first"}
+			c.Expect(c.as(root, func(ctx context.Context, etcd *clientv3.Client) error {
+				_, err := etcd.UserChangePassword(ctx, "root", "root-unknown")
+				return err
+			})).To(gomega.Succeed())
+			c.awaitAuth("False " + v1alpha2.ReasonRootRefused)
+			c.Expect(c.as(app, put("/app/a"))).To(gomega.Succeed(), "clients are served")
+			c.password("root", "root-unknown")
+			c.awaitAuth("True")
+			c.awaitReady(3)
+			c.scale(4)
+			c.awaitReady(4)
+			c.Expect(c.get().Status.Replacements).To(gomega.BeEmpty())
+		})
+	}
 }
