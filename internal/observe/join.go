@@ -94,8 +94,11 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 		Stale:     m.Pod != nil && resource.Stale(o, m.Pod),
 	}
 	restart, renewal := resource.Differences(s.Cluster, o)
-	p.Outdated, p.Behind = len(renewal) > 0, strings.Join(restart, ", ")
 	s.standing(m, &p)
+	if p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name); s.NextPeerURL(m) != p.StartsAt {
+		restart = append(restart, "peerURL")
+	}
+	p.Outdated, p.Behind = len(renewal) > 0, strings.Join(restart, ", ")
 	s.health(m, &p)
 	p.Barred = !p.Healthy && m.Answer.Barred()
 	if etcd := etcdIn(m.Pod); etcd != nil && unheard(&p) {
@@ -104,6 +107,15 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 	s.trouble(m, &p, now)
 	s.records(m, &p)
 	return p
+}
+
+// NextPeerURL is the peer URL that m is to be started with next time: the one that the spec asks for once etcd lists it there.
+func (s *Scene) NextPeerURL(m *Member) string {
+	wanted := resource.WantedPeerURL(s.Cluster, m.Object.Name)
+	if m.Entry != nil && slices.Equal(m.Entry.PeerURLs, []string{wanted}) {
+		return wanted
+	}
+	return m.Object.Spec.PeerURL
 }
 
 // standing fills in what etcd's list says, or, while it cannot be asked, what is on record.
@@ -116,7 +128,7 @@ func (s *Scene) standing(m *Member, p *plan.Member) {
 		p.Role, p.ID = plan.Learner, m.Entry.ID
 	default:
 		p.Role, p.ID = plan.Voter, m.Entry.ID
-		p.Moved = !slices.Equal(m.Entry.PeerURLs, []string{m.Object.Spec.PeerURL})
+		p.ListedAt = strings.Join(m.Entry.PeerURLs, ",")
 	}
 }
 

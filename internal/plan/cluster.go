@@ -145,8 +145,11 @@ type Member struct {
 	Outdated  bool   // its EtcdMember differs from what the spec asks for, in something that only a new member can have
 	Behind    string // what else it differs in, for people; another Pod takes it over
 	Stale     bool   // its Pod was made with something else than its EtcdMember says now
-	Moved     bool   // etcd lists it under another peer URL than its EtcdMember says
 	Trouble   string // what is wrong with it, for people; empty when nothing is
+
+	StartsAt string // the peer URL that it is started with
+	ListedAt string // the one that etcd lists a voter under; that of others is not looked at
+	WantedAt string // the one that the spec asks for
 
 	Lost       bool   // the evidence says that it is time to replace it
 	Loss       string // the reason for that

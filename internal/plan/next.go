@@ -45,7 +45,7 @@ var rules = []rule{
 	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
 	{"barred", "Members that ask who calls, and do not let the operator in, are left as they are.", barred},
 	{"no-member-list", "Without a linearizable member list no membership step is taken.", noMemberList},
-	{"readdress", "A voter is listed under the peer URL that it is started with.", readdress},
+	{"readdress", "A voter that is listed under a peer URL that nobody asked for is listed where it listens.", readdress},
 	{"stranger", "A listed member that is ours and of which nothing is left is removed; one that is not ours stops everything.", stranger},
 	{"expelled", "A member that somebody else removed from etcd is cleaned up.", expelled},
 	{"remove-leaving", "A leaving member hands over leadership and is removed from etcd.", removeLeaving},

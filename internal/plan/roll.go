@@ -32,35 +32,65 @@ func refit(c Cluster) (Decision, bool) {
 	return silent()
 }
 
+// isListed is true of voters whose place in etcd's list is known.
+func isListed(m Member) bool { return m.Role == Voter && m.ListedAt != "" && !m.Leaving }
+
+// isAstray voters are listed where they neither listen nor should: somebody did that by hand, or the spec has changed back.
+func isAstray(m Member) bool {
+	return isListed(m) && m.ListedAt != m.StartsAt && m.ListedAt != m.WantedAt
+}
+
+// isBegun voters are listed where they should listen, and do not yet.
+func isBegun(m Member) bool {
+	return isListed(m) && m.ListedAt == m.WantedAt && m.StartsAt != m.WantedAt
+}
+
+// isOld members are to be started anew, or to listen elsewhere.
+func isOld(m Member) bool { return isBehind(m) || isListed(m) && m.StartsAt != m.WantedAt }
+
 // readdress comes before anything that waits for a member: until it is done the others may not reach it.
 func readdress(c Cluster) (Decision, bool) {
-	m, ok := c.first(func(m Member) bool { return m.Moved && m.Role == Voter && m.Votes && !m.Leaving })
+	m, ok := c.first(isAstray)
 	if !ok {
 		return silent()
 	}
-	return ask(Readdress{m.Ref()}, "ChangingPeerURL", fmt.Sprintf("%s listens elsewhere: the other members are told", m.Name))
+	return ask(Readdress{m.Ref(), m.StartsAt}, "ChangingPeerURL", fmt.Sprintf("%s is listed at %s and listens at %s: the others are told",
+		m.Name, m.ListedAt, m.StartsAt))
 }
 
 // roll restarts the others, one after the other, and the leader last. It is asked only when every member is healthy and ready.
 func roll(c Cluster) (Decision, bool) {
-	behind := c.where(isBehind)
-	if len(behind) == 0 || c.Memory {
+	old := c.where(isOld)
+	if len(old) == 0 || c.Memory {
 		return silent()
 	}
-	m := behind[0]
-	for _, other := range behind {
+	m := nextToRoll(old)
+	if no := MayRestart(c, m); !no.None() {
+		return hold("RestartRefused", fmt.Sprintf("not restarting %s: %s", m.Name, no), no, retry)
+	}
+	done := fmt.Sprintf("%d of %d members are as the spec asks for", len(c.Members)-len(old), len(c.Members))
+	if to, ok := successor(c, m); ok && m.Leader {
+		return ask(MoveLeader{m.Ref(), to.Ref()}, "MovingLeader", fmt.Sprintf("%s leads and is to be restarted; %s takes over", m.Name, to.Name))
+	}
+	if isListed(m) && m.ListedAt != m.WantedAt { // while all can agree; if its restart failed, it still reaches the others
+		return ask(Readdress{m.Ref(), m.WantedAt}, "ChangingPeerURL", fmt.Sprintf("%s; the others are told that %s is to listen at %s",
+			done, m.Name, m.WantedAt))
+	}
+	return step(Update{m.Name}, "UpdatingMember", fmt.Sprintf("%s; restarting %s for its %s", done, m.Name, m.Behind))
+}
+
+// nextToRoll finishes what was begun, and takes the leader last.
+func nextToRoll(old []Member) Member {
+	m := old[0]
+	for _, other := range old {
+		if isBegun(other) {
+			return other
+		}
 		if m.Leader {
 			m = other
 		}
 	}
-	if no := MayRestart(c, m); !no.None() {
-		return hold("RestartRefused", fmt.Sprintf("not restarting %s: %s", m.Name, no), no, retry)
-	}
-	if to, ok := successor(c, m); ok && m.Leader {
-		return ask(MoveLeader{m.Ref(), to.Ref()}, "MovingLeader", fmt.Sprintf("%s leads and is to be restarted; %s takes over", m.Name, to.Name))
-	}
-	return step(Update{m.Name}, "UpdatingMember", fmt.Sprintf("%d of %d members are as the spec asks for; restarting %s for its %s",
-		len(c.Members)-len(behind), len(c.Members), m.Name, m.Behind))
+	return m
 }
 
 // awaitRestart comes before anything is concluded from how well a member is whose Pod is about to go.

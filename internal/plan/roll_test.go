@@ -44,6 +44,14 @@ func TestARollKeepsAQuorumAndEndsWithEverybodyUpToDate(t *testing.T) {
 	for n := 1; n <= 7; n++ {
 		for leader := range n {
 			t.Run(fmt.Sprintf("%d members, %d leads", n, leader), func(t *testing.T) { playRoll(t, rolling(n, leader)) })
+			t.Run(fmt.Sprintf("%d members, %d leads, to listen elsewhere", n, leader), func(t *testing.T) {
+				c := rolling(n, leader)
+				for i := range c.Members {
+					words["turning"](&c.Members[i])
+					c.Members[i].Behind = ""
+				}
+				playRoll(t, c)
+			})
 		}
 	}
 }
@@ -55,13 +63,19 @@ func playRoll(t *testing.T, c Cluster) {
 		if healthy := c.HealthyVoters(); n > 2 && (healthy < n-1 || healthy < quorum.Size(n)) {
 			t.Fatalf("%d of %d voters are healthy", healthy, n)
 		}
+		if apart := c.count(func(m Member) bool { return m.ListedAt != m.StartsAt }); apart > 1 {
+			t.Fatalf("%d members are listed where they do not listen", apart)
+		}
 		switch s := Next(c).Step.(type) {
+		case Readdress:
+			m := &c.Members[s.Member.ID-1]
+			m.ListedAt, m.Behind = s.URL, "peerURL"
 		case Update:
 			m := &c.Members[s.Name[0]-'a']
 			if m.Leader && n > 1 {
 				t.Fatalf("%s is restarted while it leads", m.Name)
 			}
-			m.Behind, m.Stale = "", true
+			m.Behind, m.Stale, m.StartsAt = "", true, m.WantedAt
 			restarts++
 		case MoveLeader:
 			c.Members[s.From.ID-1].Leader, c.Members[s.To.ID-1].Leader = false, true

@@ -188,7 +188,11 @@ var words = map[string]func(*Member){
 	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },
 	"broken":     func(m *Member) { m.Broken = true },
 	"behind":     func(m *Member) { m.Behind = "tls" },
-	"moved":      func(m *Member) { m.Moved = true },
+	"plain":      func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "http", "http" },
+	"turning":    func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "http", "https" },
+	"begun":      func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt, m.Behind = "http", "https", "https", "peerURL" },
+	"turned":     func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "https", "https", "https" },
+	"astray":     func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "elsewhere", "http" },
 	"stale":      func(m *Member) { m.Stale = true },
 	"outdated":   func(m *Member) { m.Outdated = true },
 }

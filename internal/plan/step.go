@@ -42,8 +42,11 @@ type (
 	Promote struct{ Member Ref }
 	// MoveLeader hands leadership from a member that is about to go to one that stays.
 	MoveLeader struct{ From, To Ref }
-	// Readdress lets etcd list a member under the peer URL that its EtcdMember says.
-	Readdress struct{ Member Ref }
+	// Readdress lets etcd list a member under another peer URL, where the others connect to it from then on.
+	Readdress struct {
+		Member Ref
+		URL    string
+	}
 	// RecordReplacement writes into status that a member will be replaced, before anything is done about it.
 	RecordReplacement struct{ Name, Reason string }
 	// MarkLeaving records the intent to remove a member, and whether its volume is to be kept aside.
@@ -69,7 +72,8 @@ type (
 	DropVolume struct{ Volume string }
 	// Disarm takes an alarm back whose cause is gone.
 	Disarm struct{ Alarm Alarm }
-	// Update writes into a member's EtcdMember what the spec asks for and a restart takes over; its Pod is then made again.
+	// Update writes into a member's EtcdMember what the spec asks for and a restart takes over, and the peer URL that the spec asks for
+	// once etcd lists it there; its Pod is then made again.
 	Update struct{ Name string }
 	// Park stops a member's Pod and keeps everything else.
 	Park struct{ Name string }

@@ -58,10 +58,9 @@ func fullCluster() *v1alpha2.EtcdCluster {
 
 func member(c *v1alpha2.EtcdCluster) *v1alpha2.EtcdMember {
 	name := resource.MemberName(c.Name, c.UID, 1)
-	secured := resource.StageOf(c, resource.PeerPlane) == v1alpha2.TLSSecured
 	m := resource.Member(c, resource.MemberIntent{
 		Ordinal: 1, Founder: true,
-		InitialCluster: resource.InitialCluster(resource.Peer{Name: name, URL: resource.PeerURL(name, c.Name, c.Namespace, secured)}),
+		InitialCluster: resource.InitialCluster(resource.Peer{Name: name, URL: resource.WantedPeerURL(c, name)}),
 	})
 	m.UID = "member-uid"
 	return m

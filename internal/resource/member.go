@@ -32,6 +32,7 @@ func Member(c *v1alpha2.EtcdCluster, in MemberIntent) *v1alpha2.EtcdMember {
 			Bootstrap:      in.Founder,
 			InitialCluster: in.InitialCluster,
 			ClusterToken:   tokenOf(c),
+			PeerURL:        WantedPeerURL(c, name),
 			Replicas:       new(int32(1)),
 		},
 	}
@@ -72,9 +73,6 @@ var templateFields = []struct {
 		aside := m.Spec.Storage.ReplacedVolumeTTLSeconds // read from the cluster
 		m.Spec.Storage = *c.Spec.Storage.DeepCopy()
 		m.Spec.Storage.ReplacedVolumeTTLSeconds = aside
-	}},
-	{"peerURL", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) {
-		m.Spec.PeerURL = PeerURL(m.Name, c.Name, c.Namespace, StageOf(c, PeerPlane) == v1alpha2.TLSSecured)
 	}},
 	{"tls", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.TLS = memberTLS(c, m.Name) }},
 	{"resources", func(m *v1alpha2.EtcdMember, c *v1alpha2.EtcdCluster) { m.Spec.Resources = *c.Spec.Resources.DeepCopy() }},

@@ -11,7 +11,7 @@ import (
 )
 
 // restartFields are the template fields that only another Pod takes over.
-var restartFields = []string{"peerURL", "tls", "resources", "affinity", "topologySpreadConstraints", "options", "imagePullSecrets"}
+var restartFields = []string{"tls", "resources", "affinity", "topologySpreadConstraints", "options", "imagePullSecrets"}
 
 // Differences are the template fields in which m differs from what its cluster asks for: those that another Pod takes over, and those
 // that only a new member can have.
@@ -26,13 +26,14 @@ func Differences(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) (restart, rene
 	return restart, renewal
 }
 
-// Update gives m what its cluster asks for in those fields, and lets it start anew.
-func Update(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) {
+// Update gives m what its cluster asks for in those fields, and the peer URL that etcd lists it under, and lets it start anew.
+func Update(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember, peerURL string) {
 	for _, field := range templateFields {
 		if slices.Contains(restartFields, field.name) {
 			field.take(m, c)
 		}
 	}
+	m.Spec.PeerURL = peerURL
 	m.Spec.Start++
 }
 

@@ -26,12 +26,12 @@ func TestAPodIsMadeAnewOnlyWhenItsMemberWasGivenOtherSettings(t *testing.T) {
 	if !slices.Equal(restart, []string{"options"}) || !slices.Equal(renewal, []string{"version"}) {
 		t.Errorf("a restart takes over %v, a new member %v", restart, renewal)
 	}
-	resource.Update(c, m)
+	resource.Update(c, m, m.Spec.PeerURL)
 	if *m.Spec.Options.SnapshotCount != 6000 || m.Spec.Version == c.Spec.Version || !resource.Stale(m, first) {
 		t.Errorf("the member has %d and %s", *m.Spec.Options.SnapshotCount, m.Spec.Version)
 	}
 	second := resource.Pod(m, resource.PodIntent{})
-	resource.Update(c, m)
+	resource.Update(c, m, m.Spec.PeerURL)
 	if third := resource.Pod(m, resource.PodIntent{}); !resource.Stale(m, first) || !resource.Stale(m, second) || resource.Stale(m, third) {
 		t.Error("after a second update both earlier Pods are stale, and the next one is not")
 	}

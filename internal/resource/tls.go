@@ -119,6 +119,11 @@ func StageOf(c *v1alpha2.EtcdCluster, p Plane) v1alpha2.TLSStage {
 	return cmp.Or(stage, v1alpha2.TLSPlain)
 }
 
+// WantedPeerURL is where a member of the cluster is to listen for others.
+func WantedPeerURL(c *v1alpha2.EtcdCluster, member string) string {
+	return PeerURL(member, c.Name, c.Namespace, StageOf(c, PeerPlane) == v1alpha2.TLSSecured)
+}
+
 // memberTLS is what a member of the cluster is to be started with, nil if both planes are plain.
 func memberTLS(c *v1alpha2.EtcdCluster, member string) *v1alpha2.EtcdMemberTLS {
 	var tls v1alpha2.EtcdMemberTLS

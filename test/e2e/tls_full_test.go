@@ -85,3 +85,34 @@ func TestSourcesChangeUnderLoad(t *testing.T) {
 	w.Expect(w.identity()).To(gomega.Equal(before))
 	w.settle(w.load)
 }
+
+// TestClusterThatIsPausedMeanwhileComesBackAndThenTurnsTLSOn: etcd of parked members remembers where the others listened.
+func TestClusterThatIsPausedMeanwhileComesBackAndThenTurnsTLSOn(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.awaitReady(3)
+	before := c.identity()
+	for _, set := range []option{automatic, func(o *v1alpha2.EtcdCluster) { o.Spec.TLS = nil }} {
+		c.scale(0)
+		c.await("it is paused", func() { c.Expect(c.pods()).To(gomega.BeEmpty()) })
+		c.change(set)
+		c.await("everything is there for the resume", func() {
+			c.Expect(c.get().Status.ObservedGeneration).To(gomega.Equal(c.get().Generation))
+		})
+		c.scale(3)
+		w := &ward{cluster: c}
+		wanted := v1alpha2.TLSPlain
+		if c.get().Spec.TLS != nil {
+			wanted = v1alpha2.TLSSecured
+		}
+		w.await("peers are "+string(wanted), func() {
+			w.Expect(resource.StageOf(w.get(), resource.PeerPlane)).To(gomega.Equal(wanted))
+			for _, p := range w.pods() {
+				w.Expect(resource.ListensSecured(&p)).To(gomega.Equal(wanted == v1alpha2.TLSSecured))
+			}
+		})
+		w.awaitReady(3)
+		c.secured = wanted == v1alpha2.TLSSecured
+		c.Expect(c.identity()).To(gomega.Equal(before))
+	}
+}

@@ -112,10 +112,11 @@ func (w *world) roll() (rolled bool) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.running)) {
 		m := w.memberNamed(name)
-		if restart, _ := resource.Differences(c, m); len(restart) == 0 {
+		wanted := resource.WantedPeerURL(c, name)
+		if restart, _ := resource.Differences(c, m); len(restart) == 0 && wanted == m.Spec.PeerURL {
 			continue
 		}
-		resource.Update(c, m)
+		resource.Update(c, m, wanted)
 		must(w.t, w.store.Update(w.t.Context(), m))
 		w.start(name)
 		if rolled = true; !once {

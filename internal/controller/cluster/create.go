@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/observe"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
 func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
 	intent := resource.MemberIntent{Founder: true}
-	secured := resource.StageOf(s.Cluster, resource.PeerPlane) == v1alpha2.TLSSecured
 	peers := make([]resource.Peer, len(s.Cluster.Status.InitialMembers))
 	for i, founder := range s.Cluster.Status.InitialMembers {
-		peers[i] = resource.Peer{Name: founder, URL: resource.PeerURL(founder, s.Cluster.Name, s.Cluster.Namespace, secured)}
+		peers[i] = resource.Peer{Name: founder, URL: resource.WantedPeerURL(s.Cluster, founder)}
 	}
 	intent.InitialCluster = resource.InitialCluster(peers...)
 	for n := s.Cluster.Status.LastOrdinal; n > 0; n-- {

@@ -31,8 +31,7 @@ func changeMembership(ctx context.Context, s *observe.Scene, step plan.Step) err
 	case plan.Promote:
 		return unless(etcd.ErrNotLearner, voice.Promote(ctx, step.Member.ID), "promote %s", step.Member.Name)
 	case plan.Readdress:
-		return unless(nil, voice.Readdress(ctx, step.Member.ID, s.Find(step.Member.Name).Object.Spec.PeerURL),
-			"change the peer URL of %s", step.Member.Name)
+		return unless(nil, voice.Readdress(ctx, step.Member.ID, step.URL), "list %s at %s", step.Member.Name, step.URL)
 	case plan.MoveLeader:
 		return unless(nil, voice.MoveLeader(ctx, step.To.ID), "move leadership from %s to %s", step.From.Name, step.To.Name)
 	case plan.Remove:

@@ -83,7 +83,7 @@ func tally(seen plan.Cluster) (ready, updated, broken int32) {
 		if m.Role == plan.Voter && m.Healthy && m.Ready {
 			ready++
 		}
-		if !m.Outdated && m.Behind == "" && !m.Stale && !m.Leaving {
+		if !m.Outdated && m.Behind == "" && m.StartsAt == m.WantedAt && !m.Stale && !m.Leaving {
 			updated++
 		}
 		if plan.Unusable(m) {
