@@ -102,7 +102,7 @@ func TestBadInputIsRefusedWithAdvice(t *testing.T) {
 			"a pause that loses the data", `"version":"3.6.16","replicas":0,"storage":{"size":"1Gi","medium":"Memory"}`,
 			"keep at least one replica",
 		},
-		{"a field that is not built yet", `"version":"3.6.16","auth":{"enabled":true}`, "remove spec.auth"},
+		{"a password in plain", `"version":"3.6.16","auth":{"enabled":true}`, "auth.enabled and auth.users need tls.client"},
 	} {
 		out, err := testbed.Kubectl(t, "create", "--raw=/apis/"+v1alpha2.GroupVersion.String()+"/namespaces/"+namespace+"/etcdclusters",
 			"--filename="+manifest(t, `{"apiVersion":"`+v1alpha2.GroupVersion.String()+
