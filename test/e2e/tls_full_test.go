@@ -40,6 +40,7 @@ func TestEverythingExpiredAtOnceIsReplacedWithoutLosingData(t *testing.T) {
 	})
 	w.refuses(w.client(), "with certificates that have expired")
 	w.scaleOperator(2)
+	w.awaitAcks(w.load, 20) // what status says is of the time before
 	w.awaitReady(3)
 	w.Expect(w.identity()).To(gomega.Equal(before))
 	w.Expect(w.replacements()).To(gomega.BeEmpty())
