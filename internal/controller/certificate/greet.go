@@ -5,12 +5,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cozystack/etcd-operator/internal/plan"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
+
+// greeting is how long a handshake may take. etcd without a quorum takes connections from clients and says nothing: it must not hold
+// up the certificates that would give it one, each of which is a pass.
+const greeting = time.Second
 
 // settled says that every member is on record to show what it was given, so that there is no need to ask: etcd logs every connection
 // on which no certificate is presented.
@@ -50,6 +55,8 @@ func (r *Reconciler) shown(ctx context.Context, m *member, p *plane) *x509.Certi
 	if p.kind == resource.ClientPlane {
 		url = r.ClientURL(m.object)
 	}
+	ctx, cancel := context.WithTimeout(ctx, greeting)
+	defer cancel()
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.known.Pool()}
 	c, _ := r.Greeter.Certificate(ctx, url, config) // who does not answer shows nothing, whatever the reason
 	return c
