@@ -254,8 +254,8 @@ func (c *cluster) settle(l *traffic.Load) {
 	c.Expect(l.Stop()).To(gomega.Succeed())
 	c.verify(l)
 	gap := l.Journal.LongestGap()
-	c.t.Logf("%s: %d writes acknowledged, longest gap %d ms at %s",
-		c.name, l.Journal.Acks(), gap.Took.Milliseconds(), gap.From.Format("15:04:05.000"))
+	c.t.Logf("%s: %d writes acknowledged, %d not, longest gap %d ms at %s",
+		c.name, l.Journal.Acks(), l.Journal.Unanswered(), gap.Took.Milliseconds(), gap.From.Format("15:04:05.000"))
 }
 
 // verify reads the journal back from every member, and compares their data.

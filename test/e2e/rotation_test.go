@@ -18,6 +18,7 @@ import (
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/pki"
 	"github.com/cozystack/etcd-operator/internal/resource"
+	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
 // The Secrets that a person brings along.
@@ -123,9 +124,10 @@ func TestCertificatesOfAPersonAreCheckedRenewedAndSwappedUnderLoad(t *testing.T)
 	p.give(serverSecret, p.issue(serverSecret))
 	w.awaitCondition(v1alpha2.ConditionTLSReady, "False "+v1alpha2.ReasonSecretMissing)
 
-	began := time.Now()
+	began, unanswered := time.Now(), w.load.Journal.Unanswered()
 	p.giveAll()
 	w.awaitShown(p)
+	w.Expect(w.load.Journal.Unanswered()-unanswered).To(gomega.BeNumerically("<=", traffic.Writers), "requests failed")
 	w.t.Logf("renewed on both planes in %.1f s", time.Since(began).Seconds())
 	w.Expect(w.starts()).To(gomega.Equal(starts), "a container was started again")
 

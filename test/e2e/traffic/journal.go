@@ -76,6 +76,13 @@ func (j *Journal) Acks() int {
 	return len(j.acked)
 }
 
+// Unanswered counts the writes that were sent and not acknowledged: those that failed, and those that are on their way.
+func (j *Journal) Unanswered() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.value) - len(j.acked)
+}
+
 // LongestGap is the longest time between two acknowledgements.
 func (j *Journal) LongestGap() Gap {
 	j.mu.Lock()

@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	writers = 2
+	// Writers is how many writes may be on their way at once.
+	Writers = 2
 	// pause between two writes of a writer: steady traffic that leaves the machine to what is tested.
 	pause = 10 * time.Millisecond
 	// patience is how long one write may take.
@@ -70,7 +71,7 @@ func (l *Load) Moved(ctx context.Context, dial Dialer) *Load {
 
 func start(ctx context.Context, l *Load) *Load {
 	ctx, l.cancel = context.WithCancel(ctx)
-	for n := range writers {
+	for n := range Writers {
 		l.running.Go(func() {
 			if err := l.write(ctx, l.keys+strconv.Itoa(n)+"/"); err != nil {
 				l.mu.Lock()
