@@ -20,6 +20,7 @@ type Transport struct {
 	Wanted bool // the spec wants the plane secured
 	Mutual bool // and clients to have certificates
 
+	Forming   bool // founders exist, and the cluster does not yet
 	Announced bool // it is written down whom to trust
 	Operator  bool // the operator has a client certificate that members will accept
 	Now       TLSStage
@@ -33,9 +34,13 @@ type TransportMember struct {
 	Secured  bool // its process listens with it, or the next one will
 }
 
-// NextStage decides. A stage that was reached is left only because of the spec: what is missing later keeps members as they are.
+// NextStage decides. A stage that was reached is left only because of the spec: what is missing later keeps members as they are. While
+// a cluster forms, its founders have to agree on where they listen.
 func NextStage(t Transport) TLSStage {
-	if t.Peers {
+	switch {
+	case t.Forming:
+		return t.Now
+	case t.Peers:
 		return t.nextOfPeers()
 	}
 	secured := t.Now == StageSecured || t.Now == StageMutual
@@ -75,13 +80,13 @@ func (t Transport) supplied() bool {
 	return t.Announced && !slices.ContainsFunc(t.Members, func(m TransportMember) bool { return !m.Supplied })
 }
 
-// reached says whether the plane is as it is to be in the end.
-func (t Transport) reached() bool {
+// FinalStage is the one that the spec asks for.
+func (t Transport) FinalStage() TLSStage {
 	switch {
 	case !t.Wanted:
-		return t.Now == StagePlain
+		return StagePlain
 	case t.Mutual && !t.Peers:
-		return t.Now == StageMutual
+		return StageMutual
 	}
-	return t.Now == StageSecured
+	return StageSecured
 }

@@ -7,10 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/onsi/gomega"
-
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
-	"github.com/cozystack/etcd-operator/test/e2e/bed"
 )
 
 // combination is a way to secure a cluster.
@@ -76,17 +73,7 @@ func (m combination) live(t *testing.T) {
 	if m.planes != "peer" && m.mutual {
 		w.refuseStrangers()
 	}
-	w.scale(4)
-	w.awaitReady(4)
-	w.scale(3)
-	w.awaitReady(3)
-	victim := follower(w.cluster)
-	w.lose(victim, v1alpha2.FailureDataLost, func() { w.harmVolume(victim, bed.Wipe) })
-	w.scale(0)
-	w.await("it is paused", func() { w.Expect(w.pods()).To(gomega.BeEmpty()) })
-	w.scale(3)
-	w.awaitReady(3)
-	w.settle(w.load)
+	w.live()
 }
 
 // set asks for it.

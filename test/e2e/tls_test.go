@@ -36,11 +36,16 @@ func TestClusterWithItsOwnCertificatesServesOnlyWhomItTrusts(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 3, automatic)
 	w.refuseStrangers()
+	w.live()
+}
+
+// live is what clusters go through: growth, a lost volume, a pause.
+func (w *ward) live() {
+	w.t.Helper()
 	w.scale(4)
 	w.awaitReady(4)
 	w.scale(3)
 	w.awaitReady(3)
-
 	victim := follower(w.cluster)
 	w.lose(victim, v1alpha2.FailureDataLost, func() { w.harmVolume(victim, bed.Wipe) })
 	w.scale(0)

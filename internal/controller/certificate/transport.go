@@ -9,22 +9,21 @@ import (
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
-// stage is how members are to be started on the plane. While a cluster forms it stays as it is: its founders have to agree.
-func (p *plane) stage() plan.TLSStage {
-	before := plan.TLSStage(resource.StageOf(p.cluster, p.kind))
-	if p.cluster.Status.ClusterID == "" && slices.ContainsFunc(p.members, func(m *member) bool { return m.object != nil }) {
-		return before
-	}
+// stage is how members are to be started on the plane.
+func (p *plane) stage() plan.TLSStage { return plan.NextStage(p.transport()) }
+
+func (p *plane) transport() plan.Transport {
 	t := plan.Transport{
 		Peers: p.kind == resource.PeerPlane, Wanted: p.wanted, Mutual: p.mutual, Announced: p.ready && p.announced(),
-		Operator: p.accepted(), Now: before,
+		Operator: p.accepted(), Now: plan.TLSStage(resource.StageOf(p.cluster, p.kind)),
 	}
 	for _, m := range p.members {
+		t.Forming = t.Forming || p.cluster.Status.ClusterID == "" && m.object != nil
 		t.Members = append(t.Members, plan.TransportMember{
 			Supplied: p.papers[m.name].usable, Prepared: p.prepared(m), Secured: m.listens(),
 		})
 	}
-	return plan.NextStage(t)
+	return t
 }
 
 // accepted says whether the operator has a certificate that members accept which are started now.
@@ -73,27 +72,16 @@ func (p *plane) transported(stage v1alpha2.TLSStage) (there, all int) {
 	return there, all
 }
 
-// final is the stage that the spec asks for.
-func (p *plane) final() v1alpha2.TLSStage {
-	switch {
-	case !p.wanted:
-		return v1alpha2.TLSPlain
-	case p.mutual && p.kind == resource.ClientPlane:
-		return v1alpha2.TLSMutual
-	}
-	return v1alpha2.TLSSecured
-}
-
 // moving says how far members are that do not speak yet as the spec asks for; empty if all do.
 func (p *plane) moving() string {
-	stage := resource.StageOf(p.cluster, p.kind)
+	stage, final := resource.StageOf(p.cluster, p.kind), v1alpha2.TLSStage(p.transport().FinalStage())
 	there, all := p.transported(stage)
-	if stage == p.final() && there == all {
+	if stage == final && there == all {
 		return ""
 	}
 	message := fmt.Sprintf("%s: %d of %d members are %s", p.kind, there, all, stage)
-	if stage != p.final() {
-		message += fmt.Sprintf("; then they become %s", p.final())
+	if stage != final {
+		message += fmt.Sprintf("; then they become %s", final)
 	}
 	return message
 }
