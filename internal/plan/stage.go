@@ -43,6 +43,10 @@ func NextStage(t Transport) TLSStage {
 	case t.Peers:
 		return t.nextOfPeers()
 	}
+	return t.nextOfClients()
+}
+
+func (t Transport) nextOfClients() TLSStage {
 	secured := t.Now == StageSecured || t.Now == StageMutual
 	switch {
 	case !t.Wanted:
