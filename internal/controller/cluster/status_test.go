@@ -6,6 +6,7 @@ import (
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/api/meta"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -175,4 +176,24 @@ func TestWithoutBeingLetInTheOperatorSaysThatAndNotThatTheQuorumIsLost(t *testin
 	if got.Status != metav1.ConditionFalse || got.Reason != v1alpha2.ReasonAuthRequired {
 		t.Errorf("Available is %s %s: %s", got.Status, got.Reason, got.Message)
 	}
+}
+
+func TestSizesStayAsToldUntilTheyMoveNoticeably(t *testing.T) {
+	for claim, tc := range map[string]struct{ before, now, want int64 }{
+		"a page of an empty database that is freed is not told": {20480, 16384, 20480},
+		"a database that grows by a MiB is told":                {20480, 20480 + 1<<20, 20480 + 1<<20},
+		"a tenth of a large database less is told":              {1 << 30, 900 << 20, 900 << 20},
+		"less than a tenth of a large database is not told":     {1 << 30, 1000 << 20, 1 << 30},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			before, now := quantity(tc.before), quantity(tc.now)
+			if got := steadySize(now, before); got.Value() != tc.want {
+				t.Errorf("told %d bytes after %d and then %d, want %d", got.Value(), tc.before, tc.now, tc.want)
+			}
+		})
+	}
+}
+
+func quantity(bytes int64) *apiresource.Quantity {
+	return apiresource.NewQuantity(bytes, apiresource.BinarySI)
 }

@@ -50,7 +50,8 @@ var roles = map[plan.Role]v1alpha2.MemberRole{
 	plan.Voter: v1alpha2.MemberRoleVoter, plan.Learner: v1alpha2.MemberRoleLearner, plan.Unlisted: v1alpha2.MemberRoleUnlisted,
 }
 
-// steady takes figures over from before that differ by less than a tenth; lags below 1000 entries are all alike.
+// steady takes figures over from before that differ by less than a tenth, or by less than steps that etcd takes by itself at
+// rest: a page of a small database is used and freed all the time. Lags below 1000 entries are all alike.
 func steady(now *v1alpha2.MemberSummary, before v1alpha2.MemberSummary) {
 	now.DBSize = steadySize(now.DBSize, before.DBSize)
 	now.DBSizeInUse = steadySize(now.DBSizeInUse, before.DBSizeInUse)
@@ -64,7 +65,8 @@ func steadySize(now, before *resource.Quantity) *resource.Quantity {
 	if before == nil {
 		return now
 	}
-	if d := now.Value() - before.Value(); max(d, -d)*10 < before.Value() {
+	const small = 1 << 20 // bytes
+	if d := now.Value() - before.Value(); max(d, -d) < max(small, before.Value()/10) {
 		return before
 	}
 	return now
