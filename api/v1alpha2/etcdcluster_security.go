@@ -333,7 +333,29 @@ type BootstrapSpec struct {
 	Restore *RestoreSpec `json:"restore,omitempty"`
 }
 
-// RestoreSpec names the snapshot that a cluster starts from.
+// RestoreSpec names the snapshot that a cluster starts from: exactly one of source and snapshotRef. It is read while the cluster forms
+// for the first time, and never again.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.source) != has(self.snapshotRef)",message="restore needs exactly one of source and snapshotRef"
 type RestoreSpec struct {
-	Source SnapshotLocation `json:"source"`
+	// Source is the exact place of a snapshot: s3.key or pvc.subPath are required. One that ends in .zst is decompressed.
+	//
+	// +kubebuilder:validation:XValidation:rule="!has(self.s3) || has(self.s3.key) && self.s3.key.size() > 0",message="source.s3.key must be the exact key of the snapshot"
+	// +kubebuilder:validation:XValidation:rule="!has(self.pvc) || has(self.pvc.subPath) && self.pvc.subPath.size() > 0",message="source.pvc.subPath must be the exact file of the snapshot"
+	// +optional
+	Source *SnapshotLocation `json:"source,omitempty"`
+
+	// SnapshotRef names a complete EtcdSnapshot of the same namespace, of whichever cluster.
+	//
+	// +kubebuilder:validation:XValidation:rule="has(self.name) && self.name.size() > 0",message="snapshotRef.name must name an EtcdSnapshot"
+	// +optional
+	SnapshotRef *corev1.LocalObjectReference `json:"snapshotRef,omitempty"`
+
+	// RevisionBump is added to the revision, and everything before is marked as compacted, so that clients that watched the cluster from
+	// before the restore get an error instead of silence. 0 turns both off: revisions may then be used twice.
+	//
+	// +kubebuilder:default=1000000000
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	RevisionBump *int64 `json:"revisionBump,omitempty"`
 }

@@ -90,9 +90,25 @@ type EtcdClusterStatus struct {
 	// +optional
 	Consistency *ConsistencyCheck `json:"consistency,omitempty"`
 
+	// LastSnapshot is the newest complete EtcdSnapshot of the cluster.
+	// +optional
+	LastSnapshot *LastSnapshot `json:"lastSnapshot,omitempty"`
+
 	// LastProgressTime is when the operator last took a step or came to rest. ProgressDeadlineSeconds counts from it.
 	// +optional
 	LastProgressTime *metav1.Time `json:"lastProgressTime,omitempty"`
+}
+
+// LastSnapshot is the newest complete snapshot of a cluster.
+type LastSnapshot struct {
+	// Name of the EtcdSnapshot.
+	Name        string      `json:"name"`
+	CompletedAt metav1.Time `json:"completedAt"`
+	Revision    int64       `json:"revision,omitempty"`
+	SizeBytes   int64       `json:"sizeBytes"`
+	// Verified is true once a drill has restored it.
+	// +optional
+	Verified bool `json:"verified,omitempty"`
 }
 
 // ReplacementRecord is a replacement that was begun.

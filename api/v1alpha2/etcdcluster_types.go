@@ -77,7 +77,7 @@ type EtcdClusterSpec struct {
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 
 	// TLS is transport security for clients and peers, each on its own: from Secrets of yours, or from a CA of the cluster's own
-	// (auto). It cannot be turned on or off on an existing cluster yet; certificates and CAs are renewed on a running one.
+	// (auto). All of it may be changed on a running cluster.
 	// +optional
 	TLS *EtcdClusterTLS `json:"tls,omitempty"`
 

@@ -21,6 +21,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&EtcdCluster{}, &EtcdClusterList{},
 		&EtcdMember{}, &EtcdMemberList{},
 		&EtcdSnapshot{}, &EtcdSnapshotList{},
+		&EtcdSnapshotSchedule{}, &EtcdSnapshotScheduleList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -117,7 +117,7 @@ func TestCustomResourceDefinitionsOutliveTheRelease(t *testing.T) {
 			kept++
 		}
 	}
-	if kept != 3 {
-		t.Errorf("want 3 CustomResourceDefinitions that are kept, got %d", kept)
+	if kept != 4 {
+		t.Errorf("want 4 CustomResourceDefinitions that are kept, got %d", kept)
 	}
 }

@@ -123,8 +123,8 @@ func install(ctx context.Context) error {
 			crds = append(crds, crd)
 		}
 	}
-	if len(crds) != 3 {
-		return fmt.Errorf("want 3 CustomResourceDefinitions in the chart, got %d", len(crds))
+	if len(crds) != 4 {
+		return fmt.Errorf("want 4 CustomResourceDefinitions in the chart, got %d", len(crds))
 	}
 	for _, crd := range crds {
 		if err := awaitEstablished(ctx, crd); err != nil {

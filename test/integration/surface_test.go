@@ -33,6 +33,9 @@ func TestKindsAreFoundByTheirNames(t *testing.T) {
 		"etcdmembers/scale":    {},
 		"etcdsnapshots":        {[]string{"etcds"}, []string{"etcd-operator"}},
 		"etcdsnapshots/status": {},
+
+		"etcdsnapshotschedules":        {[]string{"etcdss"}, []string{"etcd-operator"}},
+		"etcdsnapshotschedules/status": {},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

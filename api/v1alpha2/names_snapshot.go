@@ -1,0 +1,24 @@
+package v1alpha2
+
+// Labels and annotations of snapshots.
+const (
+	// LabelSnapshot names the EtcdSnapshot that a Job and its Pod work for.
+	LabelSnapshot = "etcd-operator.cozystack.io/snapshot"
+	// LabelSchedule names the EtcdSnapshotSchedule that an EtcdSnapshot was made by.
+	LabelSchedule = "etcd-operator.cozystack.io/schedule"
+	// AnnotationScheduledAt on such an EtcdSnapshot is the time it was due, in RFC 3339.
+	AnnotationScheduledAt = "etcd-operator.cozystack.io/scheduled-at"
+	// AnnotationVerify on an EtcdSnapshot asks for a restore drill; each new value asks for another one.
+	AnnotationVerify = "etcd-operator.cozystack.io/verify"
+	// FinalizerSnapshot holds an EtcdSnapshot until what it stored is deleted. It is there only with the deletion policy Delete.
+	FinalizerSnapshot = "etcd-operator.cozystack.io/snapshot"
+	// FinalizerSchedule holds an EtcdSnapshotSchedule until its snapshots are. It is there only with the deletion policy Delete.
+	FinalizerSchedule = "etcd-operator.cozystack.io/snapshot-schedule"
+)
+
+// Condition types of EtcdSnapshot, beside those of kstatus.
+const (
+	ConditionComplete = "Complete"
+	ConditionFailed   = "Failed"
+	ConditionVerified = "Verified"
+)
