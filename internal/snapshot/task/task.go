@@ -5,6 +5,7 @@ package task
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
@@ -48,6 +49,16 @@ type Task struct {
 	// File that Fetch writes, and DataDir: if etcd has its log there already, nothing is fetched.
 	File    string `json:"file,omitempty"`
 	DataDir string `json:"dataDir,omitempty"`
+}
+
+// Encode is the argument. Kubernetes puts environment variables, Secrets among them, where arguments have a $ before a parenthesis: no name
+// that people choose may bring one along.
+func (t Task) Encode() (string, error) {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return "", fmt.Errorf("encode the task: %w", err)
+	}
+	return strings.ReplaceAll(string(text), "$", `\u0024`), nil
 }
 
 // Endpoint is a member of etcd.
@@ -117,6 +128,11 @@ const (
 
 // Final says that trying again does not help.
 func (r Reason) Final() bool { return r == ForeignObject || r == BadTask }
+
+// Damning says that what is stored is not what was saved.
+func (r Reason) Damning() bool {
+	return r == SnapshotMissing || r == SnapshotDamaged || r == ReadBackDiffers || r == DrillFailed
+}
 
 // Report is an agent's last word. Artifact is set if and only if it succeeded in saving; it fits in the 4096 bytes of a termination message.
 type Report struct {
