@@ -1,6 +1,7 @@
 // Command etcd-launcher is PID 1 of every member: it checks the volume and becomes etcd.
 //
 //	etcd-launcher install TARGET
+//	etcd-launcher prepare FLAGS -- ETCD ARGS...   as start does, and ends before etcd starts
 //	etcd-launcher start FLAGS -- ETCD ARGS...
 package main
 
@@ -44,16 +45,30 @@ func run(args []string) error {
 		}
 		return launcher.Install(self, args[1])
 	}
-	if len(args) > 0 && args[0] == "start" {
-		return start(args[1:])
+	if len(args) == 0 || args[0] != "prepare" && args[0] != "start" {
+		return errors.New("use: etcd-launcher install TARGET | etcd-launcher prepare|start FLAGS -- ETCD ARGS")
 	}
-	return errors.New("use: etcd-launcher install TARGET | etcd-launcher start FLAGS -- ETCD ARGS")
+	o, err := parse(args[1:])
+	if err != nil {
+		return err
+	}
+	if err := o.launcher.Admit(); err != nil || args[0] == "prepare" {
+		return err
+	}
+	return start(o)
 }
 
-// start becomes etcd; it returns only if it must not, or cannot.
-func start(args []string) error {
-	var l launcher.Launcher
-	var awaited, joining string
+// options are what the operator says of one start.
+type options struct {
+	launcher         launcher.Launcher
+	snapshot         launcher.Snapshot
+	awaited, joining string
+	command          []string
+}
+
+func parse(args []string) (options, error) {
+	o := options{}
+	l := &o.launcher
 	flags := flag.NewFlagSet("start", flag.ContinueOnError)
 	flags.StringVar(&l.Marker.ClusterToken, "token", "", "cluster token")
 	flags.StringVar(&l.Marker.Member, "member", "", "name of the member")
@@ -62,28 +77,34 @@ func start(args []string) error {
 	flags.StringVar(&l.Volume.DataDir, "data-dir", "", "etcd's data directory")
 	flags.StringVar(&l.Volume.Marker, "marker", "", "file that holds the marker, beside the data directory")
 	flags.StringVar(&l.StateDir, "state-dir", "", "directory that lives as long as the Pod")
-	flags.StringVar(&awaited, "await-host", "", "the member's DNS name, to be waited for; empty waits for nothing")
-	flags.StringVar(&joining, "watch-join", "", "etcd's metrics, to watch the first start of a member that joins; empty watches nothing")
+	flags.StringVar(&o.awaited, "await-host", "", "the member's DNS name, to be waited for; empty waits for nothing")
+	flags.StringVar(&o.joining, "watch-join", "", "etcd's metrics, to watch the first start of a member that joins; empty watches nothing")
+	flags.StringVar(&o.snapshot.File, "restore", "", "the snapshot that the first start begins with; empty begins with nothing")
+	flags.Int64Var(&o.snapshot.Bump, "revision-bump", 0, "what is added to the revision of the snapshot")
 	if err := flags.Parse(args); err != nil {
-		return fmt.Errorf("parse the arguments: %w", err)
+		return options{}, fmt.Errorf("parse the arguments: %w", err)
 	}
-	command := flags.Args()
-	if err := complete(l, command); err != nil {
-		return err
-	}
-	if err := l.Admit(); err != nil {
-		return err
-	}
-	if awaited != "" && !await(awaited) {
-		return nil // asked to stop before etcd was there
-	}
-	if joining != "" && l.Volume.IsVirgin() {
-		if again, err := join(command, joining); !again {
+	o.command = flags.Args()
+	return o, complete(*l, o.command)
+}
+
+// start becomes etcd; it returns only if it must not, or cannot.
+func start(o options) error {
+	if o.snapshot.File != "" {
+		if goOn, err := restore(o); !goOn {
 			return err
 		}
 	}
-	if err := syscall.Exec(command[0], command, os.Environ()); err != nil {
-		return fmt.Errorf("start %s: %w", command[0], err)
+	if o.awaited != "" && !await(o.awaited) {
+		return nil // asked to stop before etcd was there
+	}
+	if o.joining != "" && o.launcher.Volume.IsVirgin() {
+		if again, err := join(o.command, o.joining); !again {
+			return err
+		}
+	}
+	if err := syscall.Exec(o.command[0], o.command, os.Environ()); err != nil {
+		return fmt.Errorf("start %s: %w", o.command[0], err)
 	}
 	return nil
 }
@@ -107,6 +128,17 @@ func complete(l launcher.Launcher, command []string) error {
 		return errors.New("no command after --")
 	}
 	return nil
+}
+
+// restore makes the data of the first start, and says whether to go on.
+func restore(o options) (bool, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	err := o.launcher.Restore(ctx, o.snapshot, o.command)
+	if ctx.Err() != nil { // asked to stop: the next start begins where this one has ended
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // await waits for the member's own name, and says whether to go on.

@@ -59,12 +59,24 @@ func (l Launcher) admit() error {
 	if err := l.Volume.checkDatabase(); err != nil {
 		return err
 	}
-	if found.marker == nil {
-		if err := l.Volume.mark(l.Marker); err != nil {
+	if err := l.vouch(found); err != nil {
+		return err
+	}
+	return l.begin(begun)
+}
+
+// vouch makes the volume say whose data it holds, and nothing else: a restore that was interrupted after its last step has left a canary
+// beside the log.
+func (l Launcher) vouch(found findings) error {
+	if found.virgin {
+		if err := l.Volume.settle(); err != nil {
 			return err
 		}
 	}
-	return l.begin(begun)
+	if found.marker == nil {
+		return l.Volume.mark(l.Marker)
+	}
+	return nil
 }
 
 // admitWithoutLog admits a first start, or one that was interrupted before etcd had created its log.

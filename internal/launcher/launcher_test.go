@@ -234,7 +234,7 @@ func TestTheReasonIsOneLineOfJSON(t *testing.T) {
 }
 
 func TestEachReasonHasItsExitCode(t *testing.T) {
-	for reason, code := range map[Reason]int{ForeignData: 41, DataLost: 42, DataUnreadable: 43} {
+	for reason, code := range map[Reason]int{ForeignData: 41, DataLost: 42, DataUnreadable: 43, RestoreFailed: 44} {
 		if got := reason.ExitCode(); got != code {
 			t.Errorf("%s ends with %d", reason, got)
 		}

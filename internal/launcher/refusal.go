@@ -13,6 +13,7 @@ const (
 	ForeignData    Reason = "ForeignData"    // the data of another member, cluster or volume
 	DataLost       Reason = "DataLost"       // the member's own data is not there, or not all of it
 	DataUnreadable Reason = "DataUnreadable" // nobody can tell: the volume cannot be read or written
+	RestoreFailed  Reason = "RestoreFailed"  // the data could not be made from the snapshot; nothing has been touched
 )
 
 // ExitCode is what the container ends with.
@@ -24,6 +25,8 @@ func (r Reason) ExitCode() int {
 		return 42
 	case DataUnreadable:
 		return 43
+	case RestoreFailed:
+		return 44
 	}
 	return 1
 }
