@@ -17,7 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Last verified",type=date,JSONPath=`.status.lastVerifiedTime`
 // +kubebuilder:printcolumn:name="Next",type=string,JSONPath=`.status.nextScheduleTime`
 // +kubebuilder:printcolumn:name="Ready",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52",message="metadata.name must have at most 52 characters: snapshots are named <schedule>-<time>"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 47",message="metadata.name must have at most 47 characters: snapshots are named <schedule>-<time>"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec)",message="EtcdSnapshotSchedule is not supported yet by this version of the operator"
 type EtcdSnapshotSchedule struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -39,7 +39,8 @@ type EtcdSnapshotScheduleList struct {
 
 // EtcdSnapshotScheduleSpec says when, what, where to, and for how long.
 type EtcdSnapshotScheduleSpec struct {
-	// Schedule is five fields of cron, or @hourly, @daily, @weekly, @monthly, @yearly, or @every and a duration.
+	// Schedule is five fields of cron, or @hourly, @daily, @weekly, @monthly, @yearly, or @every and a duration of at least 10s, which is
+	// counted from the creation of the schedule.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -66,7 +67,7 @@ type EtcdSnapshotScheduleSpec struct {
 	// +optional
 	Compression SnapshotCompression `json:"compression,omitempty"`
 
-	// Suspend stops new snapshots. Retention and verification go on.
+	// Suspend stops new snapshots. Retention and verification go on. When it ends, the last run that was missed is made up for.
 	//
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
@@ -123,7 +124,9 @@ const (
 )
 
 // SnapshotRetention says which snapshots of a schedule are kept: those that any of its rules keeps. What the others stored is deleted with
-// them, oldest first. The newest complete one and the newest one that a drill has verified are always kept.
+// them, oldest first; within one life of a cluster etcd's revision tells which is older, else the recorded time does. The newest complete one
+// and the newest one that a drill has verified are always kept; one whose drill failed takes nobody's place. A snapshot that has no more the
+// label of its schedule is not touched.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.keepLast) || has(self.keepFor)",message="retention needs keepLast, keepFor or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.keepFor) || duration(self.keepFor) > duration('0s')",message="keepFor must be greater than zero, for example 168h"
@@ -153,7 +156,7 @@ type EtcdSnapshotScheduleStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// LastScheduleTime is the time that the last snapshot was due.
+	// LastScheduleTime is the time of the last run that was taken or left out.
 	// +optional
 	LastScheduleTime *metav1.Time `json:"lastScheduleTime,omitempty"`
 	// NextScheduleTime is when the next one is due.

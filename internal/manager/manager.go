@@ -35,6 +35,7 @@ import (
 	"github.com/cozystack/etcd-operator/internal/controller/connection"
 	"github.com/cozystack/etcd-operator/internal/controller/consistency"
 	"github.com/cozystack/etcd-operator/internal/controller/member"
+	"github.com/cozystack/etcd-operator/internal/controller/schedule"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/metrics"
 	"github.com/cozystack/etcd-operator/internal/observe"
@@ -273,9 +274,13 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		Now:      now.Now,
 		Random:   rand.Reader,
 	}
+	schedules := &schedule.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Meter: meter, Now: now.Now,
+	}
 	return errors.Join(err, clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
 		comparisons.SetupWithManager(mgr, o.Workers), connections.SetupWithManager(mgr, o.Workers),
-		certificates.SetupWithManager(mgr, o.Workers, strangers), authentications.SetupWithManager(mgr, o.Workers, strangers))
+		certificates.SetupWithManager(mgr, o.Workers, strangers), authentications.SetupWithManager(mgr, o.Workers, strangers),
+		schedules.SetupWithManager(mgr, o.Workers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

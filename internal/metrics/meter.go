@@ -20,11 +20,13 @@ type Meter struct {
 	compared  *prometheus.GaugeVec
 	agreement *prometheus.GaugeVec
 	expires   *prometheus.GaugeVec
+	schedules schedules
 }
 
 // New makes the metrics and registers them with r, which must not have them yet.
 func New(r prometheus.Registerer) *Meter {
 	m := &Meter{
+		schedules: newSchedules(),
 		members: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_operator_cluster_members",
 			Help: "Members of a cluster: wanted ones, voters that are healthy, voters whose Pod is ready, broken ones.",
@@ -60,6 +62,9 @@ func New(r prometheus.Registerer) *Meter {
 		}, []string{"namespace", "cluster", "plane", "kind"}),
 	}
 	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations, m.compared, m.agreement, m.expires)
+	for _, gauge := range m.schedules.all() {
+		r.MustRegister(gauge)
+	}
 	return m
 }
 

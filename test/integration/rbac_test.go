@@ -24,6 +24,9 @@ etcd-operator.cozystack.io/etcdclusters/status: get patch
 etcd-operator.cozystack.io/etcdclusters: get list watch
 etcd-operator.cozystack.io/etcdmembers/status: get patch
 etcd-operator.cozystack.io/etcdmembers: get list watch create patch delete
+etcd-operator.cozystack.io/etcdsnapshots: get list watch create patch delete
+etcd-operator.cozystack.io/etcdsnapshotschedules/status: get patch
+etcd-operator.cozystack.io/etcdsnapshotschedules: get list watch patch
 events.k8s.io/events: create patch
 nodes: get list watch
 persistentvolumeclaims: get list watch create patch delete
