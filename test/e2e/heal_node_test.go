@@ -27,6 +27,7 @@ func killNode(t *testing.T, node string) (restore func()) {
 		g.Expect(testbed.RestoreNode(ctx, node)).To(gomega.Succeed())
 		g.Eventually(func() (bool, error) { return testbed.NodeReady(ctx, node) }, patience, "500ms").Should(gomega.BeTrue(), node+" is back")
 		g.Expect(testbed.UntaintOutOfService(ctx, node)).To(gomega.Succeed())
+		g.Eventually(func() (bool, error) { return testbed.NodeFree(ctx, node) }, patience, "100ms").Should(gomega.BeTrue(), node+" is free")
 	}
 	t.Cleanup(restore)
 	return restore

@@ -80,6 +80,15 @@ func (b *Bed) NodeReady(ctx context.Context, node string) (bool, error) {
 	}), nil
 }
 
+// NodeFree says whether Pods may be scheduled on a node: its taints go a little after it is ready.
+func (b *Bed) NodeFree(ctx context.Context, node string) (bool, error) {
+	n := &corev1.Node{}
+	if err := b.Get(ctx, client.ObjectKey{Name: node}, n); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return len(n.Spec.Taints) == 0, nil
+}
+
 // DeleteNode deletes the Node object. A kubelet that runs would make it anew.
 func (b *Bed) DeleteNode(ctx context.Context, node string) error {
 	return client.IgnoreNotFound(b.Delete(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}))
