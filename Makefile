@@ -81,9 +81,9 @@ test-integration: $(TESTBED) $(TOOLS)/chart-render ## Run the API and RBAC tests
 	KUBEBUILDER_ASSETS=$(CURDIR)/.testbed/bin $(TEST) -count=1 ./test/integration/...
 
 .PHONY: test-contract
-test-contract: $(TESTBED) ## Run the contract suite against real etcd 3.5, 3.6 and 3.7, and show what the launcher is for
-	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3
-	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/ ./test/guard/
+test-contract: $(TESTBED) ## Run what wants real etcd 3.5, 3.6 and 3.7: the contract, what the launcher is for, snapshots in a real S3 server
+	$(TESTBED) build etcd-3.5.35 etcd-3.6.16 etcd-3.7.3 s3
+	ETCD_CONTRACT_REAL=1 $(TEST) -count=1 ./internal/etcd/etcdtest/ ./test/guard/ ./internal/snapshot/...
 
 .PHONY: test-cert-manager
 test-cert-manager: $(TESTBED) ## See the testbed's cert-manager issue, renew and issue again on a real kube-apiserver

@@ -58,6 +58,8 @@ func TestDependencyRule(t *testing.T) {
 			never: []string{module + "internal/controller/cluster", module + "internal/controller/member", module + "internal/controller/snapshot",
 				module + "internal/etcd", module + "internal/resource"}},
 		{claim: "the API is types", from: "api", never: slices.Concat(etcd, []string{"k8s.io/client-go/", module + "internal"})},
+		{claim: "agents of snapshots are told what to do", from: "internal/snapshot", never: []string{"k8s.io/client-go",
+			"sigs.k8s.io/controller-runtime/pkg/client", module + "internal/controller", module + "internal/manager", module + "internal/plan"}},
 		{claim: "the plugin looks with the operator's eyes and not with its hands", from: "internal/plugin",
 			never: []string{module + "internal/controller", module + "internal/manager"}},
 		{claim: "commands and tests are used by nobody", from: "internal", never: []string{module + "cmd", module + "test"}},

@@ -9,6 +9,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/cozystack/etcd-operator/internal/manager"
+	"github.com/cozystack/etcd-operator/internal/snapshot"
 )
 
 func main() {
@@ -23,7 +24,7 @@ func main() {
 	}
 	root.Flags().AddFlagSet(run.Flags())
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(run)
+	root.AddCommand(run, snapshot.Command(os.Getenv))
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintln(os.Stderr, "etcd-operator:", err)
 		os.Exit(1)

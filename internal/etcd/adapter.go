@@ -42,7 +42,9 @@ type Adapter struct {
 var _ Dialer = Adapter{}
 
 // Dial implements Dialer.
-func (a Adapter) Dial(t Target) (Client, error) {
+func (a Adapter) Dial(t Target) (Client, error) { return a.dial(t) }
+
+func (a Adapter) dial(t Target) (*client, error) {
 	u, err := url.Parse(t.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("parse endpoint: %w", err)

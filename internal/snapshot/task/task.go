@@ -134,7 +134,8 @@ func (r Reason) Damning() bool {
 	return r == SnapshotMissing || r == SnapshotDamaged || r == ReadBackDiffers || r == DrillFailed
 }
 
-// Report is an agent's last word. Artifact is set if and only if it succeeded in saving; it fits in the 4096 bytes of a termination message.
+// Report is an agent's last word. Artifact is set if and only if it succeeded in saving. It fits in the 4096 bytes of a termination
+// message.
 type Report struct {
 	Succeeded bool                       `json:"succeeded"`
 	Reason    Reason                     `json:"reason,omitempty"`

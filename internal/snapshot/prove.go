@@ -1,0 +1,131 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/snapshot/database"
+	"github.com/cozystack/etcd-operator/internal/snapshot/store"
+	"github.com/cozystack/etcd-operator/internal/snapshot/task"
+)
+
+const checksumPrefix = "sha256:"
+
+// copyMode lets the group of a Pod read what one of its containers has fetched.
+const copyMode = 0o640
+
+// prove reads back what is stored: all of it, whole, what was sent (if that is known), and a database that can be read to its end.
+func (a *Agent) prove(ctx context.Context, place store.Place, mark store.Mark, sent string) (*v1alpha2.SnapshotArtifact, error) {
+	file := filepath.Join(a.Roots.Scratch, "snapshot.db")
+	defer func() { _ = os.Remove(file) }()
+	a.Progress.begin(stepVerifying, mark.Member, 0)
+	got, err := a.download(ctx, place, file)
+	if sent != "" && got.checksum != sent && (err == nil || reasonOf(ctx, err) == task.SnapshotDamaged) {
+		return nil, because(task.ReadBackDiffers, fmt.Errorf("%s is not what was sent: sha256 %s and not %s", place.URI(), got.checksum, sent))
+	}
+	if err != nil {
+		return nil, err
+	}
+	facts, err := database.Inspect(file)
+	if err != nil {
+		return nil, because(task.SnapshotDamaged, fmt.Errorf("open %s: %w", place.URI(), err))
+	}
+	artifact := &v1alpha2.SnapshotArtifact{
+		URI: place.URI(), SizeBytes: got.size, StoredBytes: got.stored, Checksum: checksumPrefix + got.checksum,
+		EtcdVersion: mark.EtcdVersion, Revision: facts.Revision, CompactRevision: facts.CompactRevision,
+		HashKV: formatHash(facts), ClusterID: mark.ClusterID, Member: mark.Member,
+	}
+	a.Log.Info("verified", "uri", place.URI(), "bytes", got.size, "revision", facts.Revision, "hashKV", artifact.HashKV)
+	return artifact, nil
+}
+
+func formatHash(f database.Facts) string {
+	if !f.HashKVKnown {
+		return ""
+	}
+	return fmt.Sprintf("%08x", f.HashKV)
+}
+
+// copied is what a download came to. The checksum is known even if the data make no sense.
+type copied struct {
+	size, stored int64
+	checksum     string
+}
+
+// download brings what is stored to a file, as etcd sent it. Without an error it is whole, by its own checksum.
+func (a *Agent) download(ctx context.Context, place store.Place, file string) (copied, error) {
+	from, err := place.Read(ctx)
+	if err != nil {
+		return copied{}, err
+	}
+	defer from.Close()
+	stream := &origin{Reader: a.Progress.counted(from), ctx: ctx}
+	raw := newSummed(stream)
+	plain, err := decompressed(place.URI(), raw)
+	if err != nil {
+		return copied{}, because(task.SnapshotDamaged, err)
+	}
+	defer plain.Close()
+	body := newSealed(plain)
+	to := &target{}
+	if to.file, err = os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, copyMode); err != nil {
+		return copied{}, scratchError(fmt.Errorf("create the copy: %w", err))
+	}
+	_, err = io.CopyBuffer(to, onlyReader{body}, make([]byte, 1<<20))
+	err = errors.Join(err, to.file.Close())
+	if stream.err == nil && to.err == nil && err != nil {
+		_, _ = io.Copy(io.Discard, raw) // for the checksum of all that is stored
+	}
+	got := copied{size: body.size, stored: raw.size, checksum: raw.sum()}
+	switch {
+	case stream.err != nil:
+		return copied{}, stream.err
+	case to.err != nil:
+		return copied{}, scratchError(fmt.Errorf("write the copy: %w", to.err))
+	case err != nil:
+		return got, because(task.SnapshotDamaged, fmt.Errorf("%s: %w", place.URI(), err))
+	}
+	return got, nil
+}
+
+// origin remembers that an error came from the store, not from what is stored.
+type origin struct {
+	io.Reader
+	ctx context.Context
+	err error
+}
+
+func (o *origin) Read(p []byte) (int, error) {
+	if o.err == nil {
+		o.err = o.ctx.Err()
+	}
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.Reader.Read(p)
+	if err != nil && !isEnd(err) {
+		o.err = err
+	}
+	return n, err
+}
+
+// target remembers that an error came from the copy.
+type target struct {
+	file *os.File
+	err  error
+}
+
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.file.Write(p)
+	if err != nil {
+		t.err = err
+	}
+	return n, err
+}
+
+func isEnd(err error) bool { return errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) }
