@@ -28,14 +28,19 @@ type Agent struct {
 	Progress *Progress
 }
 
-// Roots are the directories that the Pod mounts.
+// Roots are the directories that the Pod mounts, and where the image has etcd's programs.
 type Roots struct {
-	Volume, Scratch, EtcdTLS, StoreCA string
+	Volume, Scratch, EtcdTLS, StoreCA, Programs string
 }
+
+// programs is where the images of etcd have theirs.
+const programs = "/usr/local/bin"
 
 // PodRoots are those of task.
 func PodRoots() Roots {
-	return Roots{Volume: task.VolumeRoot, Scratch: task.ScratchRoot, EtcdTLS: task.EtcdTLSRoot, StoreCA: task.StoreCARoot}
+	return Roots{
+		Volume: task.VolumeRoot, Scratch: task.ScratchRoot, EtcdTLS: task.EtcdTLSRoot, StoreCA: task.StoreCARoot, Programs: programs,
+	}
 }
 
 // errTask is a task that makes no sense.
@@ -65,14 +70,15 @@ func (a *Agent) do(ctx context.Context, kind task.Kind, t task.Task) (*v1alpha2.
 	case task.Fetch:
 		return nil, a.fetch(ctx, t, place)
 	case task.Drill:
+		return nil, a.drill(ctx, t, place)
 	}
 	return nil, because(task.BadTask, fmt.Errorf("%w: it is to %q", errTask, kind))
 }
 
 // place is where the task says.
 func (a *Agent) place(kind task.Kind, t task.Task) (store.Place, error) {
-	if kind == task.Save && (t.UID == "" || t.Snapshot == "" || len(t.Endpoints) == 0) || kind == task.Delete && t.UID == "" {
-		return nil, because(task.BadTask, fmt.Errorf("%w: snapshot %q, UID %q, %d endpoints", errTask, t.Snapshot, t.UID, len(t.Endpoints)))
+	if err := complete(kind, t); err != nil {
+		return nil, because(task.BadTask, err)
 	}
 	at := t.Location
 	if kind == task.Save && !t.Exact {
@@ -93,6 +99,17 @@ func (a *Agent) place(kind task.Kind, t task.Task) (store.Place, error) {
 		return store.Volume{Root: a.Roots.Volume, Claim: at.PVC.ClaimName, Path: name}, nil
 	}
 	return nil, because(task.BadTask, fmt.Errorf("%w: it names no store", errTask))
+}
+
+// complete refuses a task that does not say for whom: what belongs to nobody must not match what belongs to nobody else.
+func complete(kind task.Kind, t task.Task) error {
+	if (kind == task.Save || kind == task.Delete) && t.UID == "" {
+		return fmt.Errorf("%w: it names no UID", errTask)
+	}
+	if kind == task.Save && (t.Snapshot == "" || len(t.Endpoints) == 0) {
+		return fmt.Errorf("%w: snapshot %q from %d endpoints", errTask, t.Snapshot, len(t.Endpoints))
+	}
+	return nil
 }
 
 func readIfThere(file string) ([]byte, error) {

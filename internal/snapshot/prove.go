@@ -48,8 +48,10 @@ func formatHash(f database.Facts) string {
 	if !f.HashKVKnown {
 		return ""
 	}
-	return fmt.Sprintf("%08x", f.HashKV)
+	return formatSum(f.HashKV)
 }
+
+func formatSum(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
 // copied is what a download came to. The checksum is known even if the data make no sense.
 type copied struct {

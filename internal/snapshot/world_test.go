@@ -293,3 +293,16 @@ func saveTask(m *member, to v1alpha2.SnapshotLocation) task.Task {
 		Endpoints: []task.Endpoint{{Member: "m", URL: m.url}},
 	}
 }
+
+func (m *member) enableAuth(t *testing.T, password string) {
+	t.Helper()
+	for _, step := range []func() error{
+		func() error { _, err := m.client.UserAdd(t.Context(), "root", password); return err },
+		func() error { _, err := m.client.UserGrantRole(t.Context(), "root", "root"); return err },
+		func() error { _, err := m.client.AuthEnable(t.Context()); return err },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
