@@ -151,7 +151,7 @@ func (b *Bucket) conditionally(ctx context.Context, mark Mark, over *Stored, wri
 		err = write(b.options())
 	}
 	switch code(err) {
-	case "PreconditionFailed", "ConditionalRequestConflict":
+	case "PreconditionFailed", "ConditionalRequestConflict", noUpload:
 		now, failed := b.Look(ctx)
 		if failed != nil {
 			return failed
@@ -160,6 +160,9 @@ func (b *Bucket) conditionally(ctx context.Context, mark Mark, over *Stored, wri
 	}
 	return b.failed(ctx, "write", err)
 }
+
+// noUpload is what is said of an upload that was finished or aborted.
+const noUpload = "NoSuchUpload"
 
 // errMeanwhile: an answer of the store got lost, or there is another writer of this snapshot. The next try will see.
 var errMeanwhile = errors.New("it was written or deleted meanwhile")
@@ -237,7 +240,7 @@ func kindOf(answer minio.ErrorResponse) error {
 	switch answer.Code {
 	case "NoSuchBucket":
 		return ErrMissing
-	case "NoSuchKey", "NoSuchUpload", "NoSuchVersion":
+	case "NoSuchKey", noUpload, "NoSuchVersion":
 		return ErrNothing
 	case "XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded", "StorageFull":
 		return ErrFull

@@ -43,7 +43,7 @@ func (b *Bucket) writeParts(ctx context.Context, mark Mark, over *Stored, first 
 	if err != nil {
 		return b.failed(ctx, "begin the upload of", err)
 	}
-	u := &upload{Bucket: b, id: id, free: make(chan []byte, uploads)}
+	u := &upload{Bucket: b, id: id, free: make(chan []byte, uploads+1)} // all are back in the end, and nobody waits for them
 	for range uploads {
 		u.free <- nil // made when needed
 	}
@@ -105,6 +105,9 @@ func (u *upload) fill(ctx context.Context, source *origin, sent int) (part []byt
 func (u *upload) send(ctx context.Context, number int, part []byte) error {
 	sent, err := u.core.PutObjectPart(ctx, u.bucket, u.key, u.id, number, bytes.NewReader(part), int64(len(part)),
 		minio.PutObjectPartOptions{Sha256Hex: digest(part), DisableContentSha256: true})
+	if code(err) == noUpload {
+		return fmt.Errorf("send part %d of %s: %w", number, u.URI(), errMeanwhile)
+	}
 	if err != nil {
 		return u.failed(ctx, fmt.Sprintf("send part %d of", number), err)
 	}
