@@ -94,6 +94,7 @@ func TestRetentionKeepsExactlyWhatItShould(t *testing.T) {
 		"a clock that runs ahead deletes nothing":      {Retention{KeepFor: 3 * time.Minute}, 500000, "a@1 b@2 c@500000,w3", "", false},
 		"not even while nothing is complete":           {Retention{KeepFor: 3 * time.Minute}, 500000, "a@1 b@2 c@500000,w3,!", "", false},
 		"time that has passed does":                    {Retention{KeepFor: 3 * time.Minute}, 500000, "a@1 b@2 c@500000", "a b", false},
+		"while suspended one clock has to do":          {Retention{KeepFor: 3 * time.Minute}, 500000, "a@1 b@2", "a", true},
 		"what is of a time to come is kept":            {Retention{KeepFor: 3 * time.Minute}, 2, "a@5000,w1 b@5001,w2", "", false},
 	} {
 		t.Run(claim, func(t *testing.T) {

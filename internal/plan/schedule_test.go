@@ -42,7 +42,10 @@ func TestWhatBecomesOfARun(t *testing.T) {
 			"runs before it that were missed: 3"},
 		"one that is too late is left out": {5.5, func(s *Schedule) { s.Deadline = 29 * time.Second }, LeaveOut{at(5)}, 5,
 			"it is 30s late, and startingDeadlineSeconds is 29"},
-		"one that is not too late is taken":  {5.5, func(s *Schedule) { s.Deadline = 30 * time.Second }, TakeSnapshot{at(5)}, 4, ""},
+		"one that is not too late is taken": {5.5, func(s *Schedule) { s.Deadline = 30 * time.Second }, TakeSnapshot{at(5)}, 4, ""},
+		"what was due before the schedule was made anew is not made up for": {0.5, func(s *Schedule) {
+			s.Snapshots = []ScheduledSnapshot{{Name: "a", Due: at(-60), Complete: true}}
+		}, Nothing{}, 0, ""},
 		"a suspended schedule takes nothing": {5, func(s *Schedule) { s.Suspended = true }, Nothing{}, 0, ""},
 		"nor does one that makes no sense":   {5, func(s *Schedule) { s.Next, s.Problem = nil, "no" }, Nothing{}, 0, ""},
 		"without its cluster a run is left out": {1, func(s *Schedule) { s.Missing = true }, LeaveOut{at(1)}, 1,

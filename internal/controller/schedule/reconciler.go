@@ -32,7 +32,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdsnapshotschedules/status,verbs=get;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile takes the step that is next, if there is one still when looked at again past the cache.
+// Reconcile takes the step that is next, decided on what is seen past the cache.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	now := r.Now()
 	s, err := r.look(ctx, r.Client, req.NamespacedName, now)
@@ -48,11 +48,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		if s, err = r.look(ctx, r.Live, req.NamespacedName, now); err != nil {
 			return reconcile.Result{}, client.IgnoreNotFound(err)
 		}
-		again := plan.NextSchedule(s.plan)
-		if again.Step != d.Step {
-			return reconcile.Result{RequeueAfter: plan.Settle}, nil
-		}
-		d = again
+		d = plan.NextSchedule(s.plan)
 	}
 	err = r.act(ctx, s, d)
 	if err == nil {

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
@@ -249,5 +252,28 @@ func TestANameThatIsTakenIsLeftAlone(t *testing.T) {
 	w.run(65 * time.Second)
 	if len(w.made) != 1 {
 		t.Errorf("then made %v", w.made)
+	}
+}
+
+// TestAStaleCacheDecidesNothing: the operator's cache shows the world as it was before the last snapshot was made.
+func TestAStaleCacheDecidesNothing(t *testing.T) {
+	w := newWorld(t, "* * * * *", func(spec *v1alpha2.EtcdSnapshotScheduleSpec) { spec.ConcurrencyPolicy = v1alpha2.ConcurrencyAllow })
+	w.run(59 * time.Second)
+	stale := w.schedule()
+	w.run(6 * time.Second)
+	w.Client = interceptor.NewClient(w.Client.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if schedule, ok := o.(*v1alpha2.EtcdSnapshotSchedule); ok {
+				stale.DeepCopyInto(schedule)
+				return nil
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return nil },
+	})
+	before := len(w.writes)
+	result, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: nightly})
+	if must(t, err); len(w.writes) != before || result.RequeueAfter == 0 || len(w.told()) != 1 {
+		t.Errorf("writes %v, says %v", w.writes[before:], w.told())
 	}
 }
