@@ -39,6 +39,15 @@ const checksumBytes = 32
 // DialSaver connects to a member as Dial does.
 func (a Adapter) DialSaver(t Target) (Saver, error) { return a.dial(t) }
 
+// SaverOf is a connection, of a Pool too, as one that gives the member's data away; false if it cannot.
+func SaverOf(c Client) (Saver, bool) {
+	if l, ok := c.(*lease); ok {
+		c = l.Client
+	}
+	s, ok := c.(Saver)
+	return s, ok
+}
+
 // Snapshot implements Saver.
 func (c *client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	var s *Snapshot

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/observe"
 )
@@ -71,6 +73,8 @@ type stage struct {
 	dialer    etcd.Dialer          // the way to members, if it is another one
 	mutual    *bool                // members speak TLS, and ask, or do not ask, for certificates
 	issue     func(*corev1.Secret) // what the operator does with a Secret that is made
+	operate   func(client.Client)  // what it does twice a second
+	stream    streamer
 }
 
 func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
@@ -79,7 +83,7 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := fake.NewClientBuilder().WithScheme(scheme)
+	build := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha2.EtcdSnapshot{})
 	if st.scene != nil {
 		c := st.scene.Cluster.DeepCopy()
 		c.ManagedFields = nil // the fake client wants them complete
@@ -127,10 +131,14 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 	}).Build()
 
 	var out bytes.Buffer
+	clock := clocktesting.NewFakeClock(now)
 	s := &shared{flags: genericclioptions.NewConfigFlags(false), Environment: Environment{
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out},
-		Clock:     clocktesting.NewFakeClock(now), Getenv: func(string) string { return "" },
-	}}
+		Clock:     clock, Getenv: func(string) string { return "" },
+	}, stream: st.stream}
+	if st.operate != nil {
+		defer st.goOn(t, reader, clock)()
+	}
 	s.open = func() (client.Client, etcd.Dialer, func(string) error, error) {
 		if st.dialer != nil {
 			return reader, st.dialer, func(string) error { return st.barred }, nil
@@ -144,6 +152,24 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 	cmd.SetArgs(slices.Insert(args, 1, "--namespace=default"))
 	err = cmd.ExecuteContext(t.Context())
 	return out.String(), err
+}
+
+// goOn lets time go by, and the operator work, until what it gives is called.
+func (st stage) goOn(t *testing.T, kube client.Client, clock *clocktesting.FakeClock) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if clock.HasWaiters() {
+				st.operate(kube)
+				clock.Step(poll)
+			}
+			runtime.Gosched()
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 func contains(t *testing.T, text string, wanted ...string) {

@@ -36,6 +36,7 @@ func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range []schema.GroupVersionKind{
 		v1alpha2.GroupVersion.WithKind("EtcdCluster"), v1alpha2.GroupVersion.WithKind("EtcdMember"),
+		v1alpha2.GroupVersion.WithKind("EtcdSnapshot"), v1alpha2.GroupVersion.WithKind("EtcdSnapshotSchedule"),
 		corev1.SchemeGroupVersion.WithKind("Pod"), corev1.SchemeGroupVersion.WithKind("Service"),
 		corev1.SchemeGroupVersion.WithKind("ConfigMap"), corev1.SchemeGroupVersion.WithKind("Secret"),
 		corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),

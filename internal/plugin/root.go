@@ -55,13 +55,14 @@ type shared struct {
 	Environment
 	flags  *genericclioptions.ConfigFlags
 	colour string
-	// open connects to Kubernetes and to the members; tests put a fake in its place.
-	open func() (client.Client, etcd.Dialer, func(pod string) error, error)
+	// open connects to Kubernetes and to the members, stream to the data of one; tests put fakes in their place.
+	stream streamer
+	open   func() (client.Client, etcd.Dialer, func(pod string) error, error)
 }
 
 // Command is kubectl-etcd.
 func Command(env Environment) *cobra.Command {
-	s := &shared{Environment: env, flags: genericclioptions.NewConfigFlags(true)}
+	s := &shared{Environment: env, flags: genericclioptions.NewConfigFlags(true), stream: stream}
 	s.open = s.openLive
 	return command(s)
 }
@@ -69,8 +70,8 @@ func Command(env Environment) *cobra.Command {
 func command(s *shared) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-etcd",
-		Short: "See how etcd clusters are, and what the operator does with them",
-		Long: `See how etcd clusters are, and what the operator does with them.
+		Short: "See how etcd clusters are, what the operator does with them, and take snapshots",
+		Long: `See how etcd clusters are, and what the operator does with them; take snapshots, and restore them.
 
 The argument is a cluster, never a Pod: NAME, etcd/NAME or etcdcluster/NAME. Members are asked through the API server's
 port forwarding. That takes get and list on etcdclusters, etcdmembers and pods, and create on pods/portforward; where members
@@ -94,7 +95,7 @@ wrote is shown instead, and the output says so.`,
 		return nil
 	}
 	completion(root, "color", "auto", "always", "never")
-	root.AddCommand(statusCommand(s), explainCommand(s), certificateCommand(s))
+	root.AddCommand(statusCommand(s), explainCommand(s), certificateCommand(s), snapshotCommand(s), restoreCommand(s))
 	return root
 }
 
