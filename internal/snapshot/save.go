@@ -33,8 +33,8 @@ func (a *Agent) save(ctx context.Context, t task.Task, place store.Place) (*v1al
 	}
 	defer closeAll(sources)
 	artifact, err := a.keep(ctx, t, place, stored, sources, err)
+	a.clean(ctx, t, place)
 	if err != nil {
-		a.clean(ctx, t, place)
 		return nil, err
 	}
 	artifact.TotalKeys = a.count(ctx, sources, artifact.Revision)

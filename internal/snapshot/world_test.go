@@ -121,24 +121,36 @@ type member struct {
 	client  *clientv3.Client
 }
 
-func startEtcd(t *testing.T, version string, more ...string) *member {
+func startEtcd(t *testing.T, version string) *member { return startCluster(t, version, 1)[0] }
+
+// startCluster starts members a, b, c, ...; the only one of a single member is called m.
+func startCluster(t *testing.T, version string, size int) []*member {
 	t.Helper()
-	m := &member{url: "http://" + freeAddress(t)}
-	peer := "http://" + freeAddress(t)
-	m.process = run(t, nil, program(t, "etcd-v"+version+"/etcd"), append([]string{
-		"--name=m", "--data-dir=" + filepath.Join(t.TempDir(), "data"),
-		"--listen-client-urls=" + m.url, "--advertise-client-urls=" + m.url,
-		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=m=" + peer,
-		"--unsafe-no-fsync", "--log-level=warn", "--max-request-bytes=10000000",
-	}, more...)...)
-	m.client = dial(t, m.url)
-	eventually(t, "reach etcd", func() error {
-		ctx, end := context.WithTimeout(t.Context(), time.Second)
-		defer end()
-		_, err := m.client.Get(ctx, "x")
-		return err
-	})
-	return m
+	members, names, peers, initial := make([]*member, size), make([]string, size), make([]string, size), []string{}
+	for i := range members {
+		members[i], names[i], peers[i] = &member{url: "http://" + freeAddress(t)}, string(rune('a'+i)), "http://"+freeAddress(t)
+		if size == 1 {
+			names[i] = "m"
+		}
+		initial = append(initial, names[i]+"="+peers[i])
+	}
+	for i, m := range members {
+		m.process = run(t, nil, program(t, "etcd-v"+version+"/etcd"),
+			"--name="+names[i], "--data-dir="+filepath.Join(t.TempDir(), "data"),
+			"--listen-client-urls="+m.url, "--advertise-client-urls="+m.url,
+			"--listen-peer-urls="+peers[i], "--initial-advertise-peer-urls="+peers[i], "--initial-cluster="+strings.Join(initial, ","),
+			"--unsafe-no-fsync", "--log-level=warn", "--max-request-bytes=10000000")
+		m.client = dial(t, m.url)
+	}
+	for _, m := range members {
+		eventually(t, "reach etcd", func() error {
+			ctx, end := context.WithTimeout(t.Context(), time.Second)
+			defer end()
+			_, err := m.client.Get(ctx, "x")
+			return err
+		})
+	}
+	return members
 }
 
 func dial(t *testing.T, url string) *clientv3.Client {
@@ -212,6 +224,15 @@ func (s *s3) location(key string) v1alpha2.SnapshotLocation {
 
 // file is where the server keeps an object.
 func (s *s3) file(key string) string { return filepath.Join(s.dir, bucket, filepath.FromSlash(key)) }
+
+// put stores something for somebody else.
+func (s *s3) put(t *testing.T, key, data string) {
+	t.Helper()
+	_, err := s.client.PutObject(t.Context(), bucket, key, strings.NewReader(data), int64(len(data)), minio.PutObjectOptions{})
+	if err != nil {
+		t.Error(err)
+	}
+}
 
 // uploads are those that nobody has finished.
 func (s *s3) uploads(t *testing.T) (keys []string) {

@@ -137,17 +137,18 @@ func (b *Bucket) writeSmall(ctx context.Context, mark Mark, over *Stored, data [
 	})
 }
 
-// conditionally has the store itself refuse to overwrite what Look did not find. A store that cannot is looked at again just before.
+// conditionally looks again just before it writes, and has the store itself refuse what has changed since. Some stores say that they
+// do not know such conditions, some ignore them without a word: there the look has to do.
 func (b *Bucket) conditionally(ctx context.Context, mark Mark, over *Stored, write func(minio.PutObjectOptions) error) error {
-	err := write(b.condition(over))
+	now, err := b.Look(ctx)
+	if err != nil {
+		return err
+	}
+	if !sameContent(now, over) {
+		return b.conflict(now, mark)
+	}
+	err = write(b.condition(over))
 	if code(err) == "NotImplemented" {
-		now, failed := b.Look(ctx)
-		if failed != nil {
-			return failed
-		}
-		if !sameContent(now, over) {
-			return b.conflict(now, mark)
-		}
 		err = write(b.options())
 	}
 	switch code(err) {
@@ -200,14 +201,20 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// abortTimeout is for the last request of an agent that was told to stop.
-const abortTimeout = 15 * time.Second
+const (
+	// abortTimeout is for the last requests of an agent that was told to stop.
+	abortTimeout = 10 * time.Second
+	// settle is how long a part that was under way may take to bring an upload back that was aborted.
+	settle = time.Second
+)
 
-// abort gives the store its space back, whatever became of the context.
+// abort gives the store its space back, whatever became of the context. What is left is cleaned up by the next try.
 func (b *Bucket) abort(ctx context.Context, upload string) {
 	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer end()
-	_ = b.core.AbortMultipartUpload(ctx, b.bucket, b.key, upload) // what is left is cleaned up by the next try
+	_ = b.core.AbortMultipartUpload(ctx, b.bucket, b.key, upload)
+	<-time.After(settle)
+	_ = b.core.AbortMultipartUpload(ctx, b.bucket, b.key, upload)
 }
 
 func code(err error) string {
