@@ -22,3 +22,25 @@ const (
 	ConditionFailed   = "Failed"
 	ConditionVerified = "Verified"
 )
+
+// Labels of the Jobs of an EtcdSnapshot and of their Pods, besides LabelSnapshot.
+const (
+	// LabelSnapshotTask is what the Job does: save, delete or drill.
+	LabelSnapshotTask = "etcd-operator.cozystack.io/snapshot-task"
+	// LabelAttempt is the number of the try.
+	LabelAttempt = "etcd-operator.cozystack.io/attempt"
+)
+
+// Reasons of the conditions of EtcdSnapshot, besides those of agents (internal/snapshot/task) and of the plan.
+const (
+	ReasonSnapshotComplete = "Complete"
+	ReasonSnapshotSaving   = "Saving"
+	// ReasonClusterMissing: there is no EtcdCluster of that name.
+	ReasonClusterMissing = "ClusterMissing"
+	// ReasonClusterNotReady: it has yet to form, is paused, or serves nobody.
+	ReasonClusterNotReady = "ClusterNotReady"
+	// ReasonClaimMissing: there is no PersistentVolumeClaim of that name.
+	ReasonClaimMissing = "ClaimMissing"
+	// ReasonJobRefused: Kubernetes does not take the Job.
+	ReasonJobRefused = "JobRefused"
+)

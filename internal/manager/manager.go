@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +38,7 @@ import (
 	"github.com/cozystack/etcd-operator/internal/controller/consistency"
 	"github.com/cozystack/etcd-operator/internal/controller/member"
 	"github.com/cozystack/etcd-operator/internal/controller/schedule"
+	"github.com/cozystack/etcd-operator/internal/controller/snapshot"
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/metrics"
 	"github.com/cozystack/etcd-operator/internal/observe"
@@ -74,14 +77,14 @@ func build(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	selector, err := ours()
+	caches, err := cacheOptions(o.WatchNamespaces)
 	if err != nil {
 		return nil, err
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
 		Client:                        clientOptions(o),
-		Cache:                         cacheOptions(o.WatchNamespaces, selector),
+		Cache:                         caches,
 		Metrics:                       metricsOptions(o.MetricsAddress),
 		HealthProbeBindAddress:        o.ProbeAddress,
 		LeaderElection:                o.LeaderElect,
@@ -110,9 +113,9 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// ours selects the objects that belong to a cluster.
-func ours() (labels.Selector, error) {
-	has, err := labels.NewRequirement(v1alpha2.LabelCluster, selection.Exists, nil)
+// labelled selects the objects that have a label: those that belong to a cluster, or to a snapshot.
+func labelled(label string) (labels.Selector, error) {
+	has, err := labels.NewRequirement(label, selection.Exists, nil)
 	if err != nil {
 		return nil, fmt.Errorf("select by label: %w", err)
 	}
@@ -120,7 +123,9 @@ func ours() (labels.Selector, error) {
 }
 
 // cacheOptions keep out of memory what is not the operator's, and the bookkeeping of server-side apply.
-func cacheOptions(namespaces []string, selector labels.Selector) cache.Options {
+func cacheOptions(namespaces []string) (cache.Options, error) {
+	selector, err := labelled(v1alpha2.LabelCluster)
+	ofSnapshots, errJobs := labelled(v1alpha2.LabelSnapshot)
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -130,11 +135,12 @@ func cacheOptions(namespaces []string, selector labels.Selector) cache.Options {
 			&corev1.Secret{}:                {Label: selector},
 			&corev1.ConfigMap{}:             {Label: selector},
 			&policyv1.PodDisruptionBudget{}: {Label: selector},
+			&batchv1.Job{}:                  {Label: ofSnapshots},
 			&corev1.Node{}:                  {Transform: slimNode},
 		},
 	}
 	o.DefaultNamespaces = configFor(namespaces)
-	return o
+	return o, errors.Join(err, errJobs)
 }
 
 func configFor(namespaces []string) map[string]cache.Config {
@@ -280,7 +286,22 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 	return errors.Join(err, clusters.SetupWithManager(mgr, o.Workers), members.SetupWithManager(mgr, o.Workers),
 		comparisons.SetupWithManager(mgr, o.Workers), connections.SetupWithManager(mgr, o.Workers),
 		certificates.SetupWithManager(mgr, o.Workers, strangers), authentications.SetupWithManager(mgr, o.Workers, strangers),
-		schedules.SetupWithManager(mgr, o.Workers))
+		schedules.SetupWithManager(mgr, o.Workers), addSnapshots(mgr, o, meter, recorder))
+}
+
+func addSnapshots(mgr ctrl.Manager, o Options, meter *metrics.Meter, recorder events.EventRecorder) error {
+	snapshots := &snapshot.Reconciler{
+		Client:         mgr.GetClient(),
+		Live:           mgr.GetAPIReader(),
+		Recorder:       recorder,
+		Meter:          meter,
+		Now:            clock.RealClock{}.Now,
+		Progress:       snapshot.AskAgent,
+		OperatorImage:  o.OperatorImage,
+		EtcdRepository: o.EtcdImageRepository,
+	}
+	last := &snapshot.Recorder{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Meter: meter}
+	return errors.Join(snapshots.SetupWithManager(mgr, o.Workers), last.SetupWithManager(mgr, o.Workers))
 }
 
 // addProbes: alive as long as it answers, ready once the caches hold what the controllers decide on.

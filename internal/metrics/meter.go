@@ -21,6 +21,7 @@ type Meter struct {
 	agreement *prometheus.GaugeVec
 	expires   *prometheus.GaugeVec
 	schedules schedules
+	snapshots snapshots
 }
 
 // New makes the metrics and registers them with r, which must not have them yet.
@@ -65,6 +66,7 @@ func New(r prometheus.Registerer) *Meter {
 	for _, gauge := range m.schedules.all() {
 		r.MustRegister(gauge)
 	}
+	m.snapshots = newSnapshots(r)
 	return m
 }
 
@@ -133,4 +135,6 @@ func (m *Meter) Forget(key types.NamespacedName) {
 	m.compared.DeletePartialMatch(of)
 	m.agreement.DeletePartialMatch(of)
 	m.expires.DeletePartialMatch(of)
+	m.snapshots.tried.DeletePartialMatch(of)
+	m.ForgetSnapshots(key)
 }

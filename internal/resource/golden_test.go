@@ -14,6 +14,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/resource"
+	"github.com/cozystack/etcd-operator/internal/snapshot/task"
 )
 
 var update = flag.Bool("update", false, "record the golden files anew")
@@ -101,6 +102,10 @@ func TestGolden(t *testing.T) {
 	joining.Spec.Bootstrap = false
 
 	for name, object := range map[string]any{
+		"job-save":          agentJob(t, storedInS3(), saveIntent()),
+		"job-save-plain":    agentJob(t, storedOnVolume(), resource.AgentIntent{Kind: task.Save, Number: 2, OperatorImage: "operator:dev"}),
+		"job-delete":        agentJob(t, storedInS3(), resource.AgentIntent{Kind: task.Delete, Number: 1, OperatorImage: "operator:dev"}),
+		"job-drill":         agentJob(t, storedOnVolume(), drillIntent()),
 		"member-plain":      member(plain),
 		"member-full":       member(full),
 		"claim":             resource.Claim(member(plain)),

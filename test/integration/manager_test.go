@@ -79,6 +79,8 @@ func TestTheOperatorWorksWithItsOwnRights(t *testing.T) {
 		g.Expect(c.Status.ObservedGeneration).To(Equal(c.Generation))
 	}).Should(Succeed())
 
+	snapshotsAreTaken(t, g)
+
 	url := "https://" + metrics + "/metrics"
 	grantMetrics(t, "scraper")
 	g.Expect(answer(t, url, "")()).To(Equal(http.StatusUnauthorized))

@@ -54,8 +54,3 @@ func TestAMemberKeepsWhatWasPromised(t *testing.T) {
 		})
 	}
 }
-
-func TestASnapshotIsNotTakenYet(t *testing.T) {
-	o := object(t, "EtcdSnapshot", newNamespace(t), "now", `{clusterRef: {name: demo}, destination: {pvc: {claimName: backup}}}`)
-	expectRefusal(t, kube.Create(t.Context(), o), "EtcdSnapshot is not supported yet by this version of the operator")
-}

@@ -18,12 +18,14 @@ import (
 const rights = `
 authentication.k8s.io/tokenreviews: create
 authorization.k8s.io/subjectaccessreviews: create
+batch/jobs: get list watch create delete
 cert-manager.io/certificates: list create update delete
 configmaps: get list watch create update delete
 etcd-operator.cozystack.io/etcdclusters/status: get patch
 etcd-operator.cozystack.io/etcdclusters: get list watch
 etcd-operator.cozystack.io/etcdmembers/status: get patch
 etcd-operator.cozystack.io/etcdmembers: get list watch create patch delete
+etcd-operator.cozystack.io/etcdsnapshots/status: get patch
 etcd-operator.cozystack.io/etcdsnapshots: get list watch create patch delete
 etcd-operator.cozystack.io/etcdsnapshotschedules/status: get patch
 etcd-operator.cozystack.io/etcdsnapshotschedules: get list watch patch
