@@ -327,7 +327,7 @@ type AuthUserRecord struct {
 	PasswordDigest string `json:"passwordDigest,omitempty"`
 }
 
-// BootstrapSpec says how a cluster comes by its first data.
+// BootstrapSpec says how a cluster comes by its first data. It is read until the cluster has formed, and never again.
 type BootstrapSpec struct {
 	// +optional
 	Restore *RestoreSpec `json:"restore,omitempty"`

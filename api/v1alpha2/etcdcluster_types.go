@@ -43,7 +43,7 @@ type EtcdClusterList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.replicas) && self.replicas == 0 && has(self.storage) && has(self.storage.medium) && self.storage.medium == 'Memory')",message="replicas 0 pauses a cluster by stopping its Pods, and a Memory cluster would lose its data with them: use storage.medium \"\" or keep at least one replica"
 // +kubebuilder:validation:XValidation:rule="!has(self.auth) || !(has(self.auth.enabled) && self.auth.enabled) && !(has(self.auth.users) && self.auth.users.size() > 0) || has(self.tls) && has(self.tls.client)",message="auth.enabled and auth.users need tls.client: passwords are not sent in plain"
-// +kubebuilder:validation:XValidation:rule="!has(self.bootstrap)",message="bootstrap (restore from a snapshot) is not supported yet by this version of the operator: remove spec.bootstrap"
+// +kubebuilder:validation:XValidation:rule="has(self.bootstrap) == has(oldSelf.bootstrap) && (!has(self.bootstrap) || self.bootstrap == oldSelf.bootstrap)",message="bootstrap cannot be changed: it says how the cluster comes by its first data; create another EtcdCluster instead"
 // +kubebuilder:validation:XValidation:rule="self.version == oldSelf.version",message="version cannot be changed on an existing cluster yet: this version of the operator does no rolling upgrades"
 type EtcdClusterSpec struct {
 	// Replicas is the number of members wanted. 0 pauses the cluster: all members stop, all volumes and identities are kept.
@@ -85,7 +85,7 @@ type EtcdClusterSpec struct {
 	// +optional
 	Auth *AuthSpec `json:"auth,omitempty"`
 
-	// Bootstrap says how the cluster comes by its first data. Not supported yet: refused at admission.
+	// Bootstrap says how the cluster comes by its first data. It cannot be changed, and is read only until the cluster has formed.
 	// +optional
 	Bootstrap *BootstrapSpec `json:"bootstrap,omitempty"`
 

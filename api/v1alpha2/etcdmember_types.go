@@ -42,6 +42,7 @@ type EtcdMemberList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.removal) || has(self.removal)",message="removal cannot be taken back: etcd may have acted on it already"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.initialCluster) || oldSelf.initialCluster.size() == 0 || (has(self.initialCluster) && self.initialCluster == oldSelf.initialCluster)",message="initialCluster is frozen once it is set"
+// +kubebuilder:validation:XValidation:rule="has(self.restore) == has(oldSelf.restore) && (!has(self.restore) || self.restore == oldSelf.restore)",message="restore is frozen: a member has its first data once"
 type EtcdMemberSpec struct {
 	// ClusterName is the EtcdCluster in the same namespace.
 	//
@@ -111,9 +112,9 @@ type EtcdMemberSpec struct {
 	// +optional
 	TLS *EtcdMemberTLS `json:"tls,omitempty"`
 
-	// Restore is the snapshot that the member starts from.
+	// Restore is the snapshot that the member's first data are made from.
 	// +optional
-	Restore *RestoreSpec `json:"restore,omitempty"`
+	Restore *MemberRestore `json:"restore,omitempty"`
 }
 
 // MemberRemoval is the recorded intent to remove a member.

@@ -28,6 +28,7 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		Taken:     s.Taken,
 		Unsecured: s.Cluster.Status.ClusterID == "" && len(s.Members) == 0 && !resource.Securable(s.Cluster),
 		Severed:   s.severed(),
+		Restore:   s.restore,
 
 		AuthPending: s.authPending(),
 
@@ -97,6 +98,9 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 	s.standing(m, &p)
 	if p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name); s.NextPeerURL(m) != p.StartsAt {
 		restart = append(restart, "peerURL")
+	}
+	if s.holdsSource(m) {
+		restart = append(restart, "volume of the snapshot")
 	}
 	p.Outdated, p.Behind = len(renewal) > 0, strings.Join(restart, ", ")
 	s.health(m, &p)

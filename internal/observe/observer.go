@@ -43,6 +43,9 @@ func (o *Observer) look(ctx context.Context, from client.Reader, key types.Names
 		return nil, plan.Cluster{}, err
 	}
 	s.coverLost(o.Now())
+	if err := o.findSnapshot(ctx, from, s); err != nil {
+		return nil, plan.Cluster{}, err
+	}
 	o.secure(ctx, from, s)
 	o.identify(ctx, from, s)
 	o.ask(ctx, s)

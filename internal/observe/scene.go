@@ -35,6 +35,10 @@ type Scene struct {
 	passwords    []string
 	unidentified error
 
+	// Restore is the snapshot that the first member starts from, nil if there is none, or it is not known where it is.
+	Restore *v1alpha2.MemberRestore
+	restore plan.Restore
+
 	List *etcd.MemberList // nil if no voter could be asked
 }
 

@@ -38,7 +38,7 @@ func Available(c Cluster) Verdict {
 // silenced says why no quorum answered a read.
 func silenced(c Cluster, counts string) Verdict {
 	switch {
-	case c.barred():
+	case c.Barred():
 		return Verdict{false, "AuthRequiredNotConfigured", barredMessage}
 	case c.count(isHeard) == 0:
 		return Verdict{false, "ClusterUnreachable", "no member answers" + troubles(c.Members)}

@@ -62,6 +62,9 @@ func found(c Cluster) (Decision, bool) {
 		return Decision{Step: Nothing{}, Outlook: Fulfilled, Reason: "Paused", Recheck: rest,
 			Message: "paused before the first start; replicas above 0 founds the cluster"}, true
 	}
+	if c.Restore.Wanted {
+		return step(NameFounders{1}, restoring, "naming the member that starts from the snapshot; the others join it")
+	}
 	return step(NameFounders{c.Want}, "Bootstrapping", fmt.Sprintf("naming %d founders", c.Want))
 }
 
@@ -76,6 +79,9 @@ func form(c Cluster) (Decision, bool) {
 	}
 	if c.SeenID != 0 {
 		return step(RecordCluster{c.SeenID}, "Bootstrapping", fmt.Sprintf("the cluster has formed with the ID %x; recording it", c.SeenID))
+	}
+	if c.Restore.Wanted {
+		return awaitRestore(c)
 	}
 	need := quorum.Size(len(c.Founders))
 	message := fmt.Sprintf("waiting for %d of %d founders to form the cluster%s", need, len(c.Founders), troubles(c.Members))

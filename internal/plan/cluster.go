@@ -20,6 +20,8 @@ type Cluster struct {
 	Members   []Member   // those with an EtcdMember, ordered by ordinal
 	Strangers []Stranger // entries of etcd's list without an EtcdMember
 
+	Restore Restore // what the first data are made from
+
 	Objects   []Object // Services and PodDisruptionBudget, in the order in which they are made
 	Namesakes []string // objects of an earlier cluster of the same name that are still there, as "Kind name"
 	Taken     []string // objects of needed names that belong to somebody else, as "Kind name"
@@ -106,8 +108,8 @@ func (c Cluster) Whole() bool {
 		c.count(isStaying) == c.Want
 }
 
-// barred says whether a majority would answer if the operator were let in.
-func (c Cluster) barred() bool {
+// Barred says whether a majority would answer if the operator were let in.
+func (c Cluster) Barred() bool {
 	barred := c.count(func(m Member) bool { return m.Role == Voter && m.Barred })
 	return barred > 0 && c.HealthyVoters() < quorum.Size(c.Voters()) && c.HealthyVoters()+barred >= quorum.Size(c.Voters())
 }
@@ -174,6 +176,13 @@ func isJoiner(m Member) bool       { return m.Role != Voter && !m.Leaving }
 
 // isDoomed members are on their way out although nothing has been done to them yet: a voter may still recover, a learner not.
 func isDoomed(m Member) bool { return m.Condemned && !m.Leaving && (m.Lost || m.Role != Voter) }
+
+// Restore is the snapshot that a cluster starts from. It is looked at until the cluster has formed.
+type Restore struct {
+	Wanted   bool
+	Obstacle string // why no member can be made from it yet; empty if one can
+	Reason   string // the reason of that: Restoring if it may pass by itself
+}
 
 // Orphan is a volume of this cluster without an EtcdMember.
 type Orphan struct {

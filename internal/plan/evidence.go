@@ -92,6 +92,8 @@ var EvidenceClasses = []Evidence{
 	{Reason: "NodeDown", Doc: "The node is down; the member goes on elsewhere once the node is deleted or tainted out-of-service."},
 	{Reason: "Unschedulable", Doc: "No node takes the Pod."},
 	{Reason: "ImageUnavailable", Doc: "The image cannot be pulled."},
+	{Reason: restoreFailed, Doc: "The snapshot could not be fetched or restored. It is tried again; the data directory is as it was."},
+	{Reason: tooNew, Doc: "The snapshot is of a newer minor of etcd than the cluster."},
 	{Reason: "NameTaken", Doc: "An object of a needed name belongs to somebody else."},
 }
 

@@ -32,6 +32,7 @@ var rules = []rule{
 	{"disabled", "The annotation switches the operator off for this cluster.", disabled},
 	{"names-taken", "An object of a needed name that belongs to somebody else is never taken over.", namesTaken},
 	{"namesake", "Nothing is founded while objects of an earlier cluster of the same name are still there.", namesake},
+	{"restore", "Nothing is made of a cluster that starts from a snapshot before it is known where that is.", restore},
 	{"objects", "Services and PodDisruptionBudget are as wanted; the client Service opens once a majority is recorded.", objects},
 	{"found", "The founders' names are recorded before the first of them is created; volumes or members without a record stop that.", found},
 	{"secure", "No member is created or changed before it is known whom it is to trust.", secure},
@@ -115,7 +116,7 @@ func Refused(d Decision, why string) Decision {
 func (d Decision) Grave() bool {
 	switch d.Reason {
 	case "QuorumLost", "ClusterUnreachable", "BootstrapFailed", "ReplacementRefused", "ReplacementBudgetSpent", "MemberFailing",
-		"AuthRequiredNotConfigured":
+		"AuthRequiredNotConfigured", restoreFailed:
 		return true
 	}
 	return false

@@ -8,7 +8,7 @@ import (
 )
 
 func barred(c Cluster) (Decision, bool) {
-	if c.Listed || !c.barred() {
+	if c.Listed || !c.Barred() {
 		return silent()
 	}
 	return wait("AuthRequiredNotConfigured", barredMessage, retry)

@@ -1,5 +1,7 @@
 package plan
 
+import "time"
+
 // Part is everything that the realization of one member may depend on: its EtcdMember, its volume and its Pod.
 type Part struct {
 	Wanted    bool // the EtcdMember and the EtcdCluster that owns it are there, and neither is being deleted
@@ -17,7 +19,10 @@ type Part struct {
 	Lacking      string // certificates that its Pod would mount and that are not there; empty if it lacks none
 	Stale        bool   // its Pod was made with something else than the EtcdMember says now
 	Unproven     bool   // its container has ended, for a reason that counts as proof when it ends so once more
-	NeverStarted bool   // the Pod that the grant was used for is known to have been deleted before it was scheduled
+	NeverStarted bool   // the Pod that the grant was used for is known to have ended before etcd was started in it
+	Restoring    bool   // its first data are to be made from a snapshot, and the cluster has not formed
+	Unsourced    string // what its snapshot is fetched with and that is not there; empty if nothing is missing, or nothing fetched
+	Refetch      bool   // its snapshot could not be fetched, and what it is fetched with has changed since its Pod was made
 
 	Volume PartVolume
 	Pod    PartPod
@@ -87,6 +92,8 @@ type Realization struct {
 	Step    PartStep
 	Failure string // why the member cannot be made real, empty if it can
 	Message string // for people; says what is waited for, or what is wrong
+	// Recheck is how long to wait before looking again even if nothing changes; zero means until something does.
+	Recheck time.Duration
 }
 
 // Realize decides the next step that makes one member real. It decides nothing about membership.
@@ -95,6 +102,14 @@ type Realization struct {
 // as used for that Pod, and only then the gate goes. So a grant that is not recorded as used was never acted upon,
 // wherever a crash cuts this off; and one that is, is given again only where nobody can have counted on the first start.
 func Realize(p Part) Realization {
+	r := realize(p)
+	if r.Step == Rest && p.Restoring && p.Wanted && !p.Disabled { // what a snapshot is fetched with is not watched
+		r.Recheck = patient
+	}
+	return r
+}
+
+func realize(p Part) Realization {
 	switch {
 	case !p.Wanted, p.Disabled:
 		return Realization{}
@@ -173,6 +188,8 @@ func tend(p Part) Realization {
 		return tendHeld(p)
 	case p.Pod.Granted && !p.Pod.Charged:
 		return tendEscaped(p)
+	case p.Refetch:
+		return Realization{Step: DeletePod, Message: "the snapshot could not be fetched, and what it is fetched with has changed"}
 	case !p.Pod.Labelled:
 		return Realization{Step: LabelPod, Message: "the Pod's labels differ, or its certificates have changed"}
 	default:
@@ -195,7 +212,7 @@ func restart(p Part) Realization {
 }
 
 func tendEnded(p Part) Realization {
-	if p.Memory && (p.GrantUsed || p.Recorded) {
+	if p.Memory && (p.GrantUsed || p.Recorded) && !p.NeverStarted {
 		return memoryLost()
 	}
 	return Realization{Step: DeletePod, Message: "the Pod has ended and will not run again"}
@@ -234,6 +251,8 @@ func provide(p Part) Realization {
 		return Realization{Step: CreateVolume, Message: "the member needs a volume"}
 	case p.awaited() != "":
 		return Realization{Message: "waiting for " + p.awaited()}
+	case p.Unsourced != "":
+		return Realization{Failure: restoreFailed, Message: "the snapshot cannot be fetched without " + p.Unsourced}
 	case p.mayStartEmpty():
 		return Realization{Step: CreateGrantedPod, Message: "the member starts for the first time"}
 	default:

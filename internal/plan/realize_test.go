@@ -20,7 +20,11 @@ func TestRealizeScenarios(t *testing.T) {
 		if r.Step == Rest {
 			step = "Rest"
 		}
-		return strings.TrimSpace(fmt.Sprintf("%s %s\n%s", step, r.Failure, r.Message)) + "\n"
+		again := ""
+		if r.Recheck > 0 {
+			again = fmt.Sprintf(" (looks again after %s)", r.Recheck)
+		}
+		return strings.TrimSpace(fmt.Sprintf("%s %s\n%s%s", step, r.Failure, r.Message, again)) + "\n"
 	})
 }
 
@@ -30,6 +34,7 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 	words := map[string]*bool{
 		"disabled": &p.Disabled, "memory": &p.Memory, "founder": &p.Founder, "recorded": &p.Recorded, "dormant": &p.Dormant,
 		"confirmed": &p.Confirmed, "grant-used": &p.GrantUsed, "never-started": &p.NeverStarted, "adopted": &p.Adopted, "keep": &p.KeepAside,
+		"restoring": &p.Restoring, "refetch": &p.Refetch,
 		"unproven": &p.Unproven, "stale": &p.Stale,
 	}
 	for _, a := range d.CmdArgs {
@@ -38,6 +43,8 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 			*fact = true
 		case a.Key == "lacking":
 			p.Lacking = "Secret a-peer-tls"
+		case a.Key == "unsourced":
+			p.Unsourced = "Secret s3"
 		case a.Key == "unadmitted":
 			p.Admitted = false
 		case a.Key == "unwanted":
@@ -118,6 +125,10 @@ func everyHead() []Part {
 			continue
 		}
 		heads = append(heads, head)
+		if head.Founder && head.Admitted && !head.Recorded && !head.Confirmed && !head.Dormant {
+			head.Restoring, head.Refetch = true, true
+			heads = append(heads, head)
+		}
 	}
 	return heads
 }
@@ -235,7 +246,10 @@ var partClaims = []struct {
 	{"a running Pod is stopped only on purpose", func(p Part, r Realization) bool {
 		idle := p.Pod.Ended || p.Pod.Held
 		second := p.Pod.Granted && !p.Pod.Charged && p.GrantUsed
-		return r.Step == DeletePod && !p.Confirmed && !idle && !second && (!p.Dormant || p.Memory)
+		return r.Step == DeletePod && !p.Confirmed && !idle && !second && !p.Refetch && (!p.Dormant || p.Memory)
+	}},
+	{"who looks at what a snapshot is fetched with looks again", func(p Part, r Realization) bool {
+		return p.Wanted && !p.Disabled && p.Restoring && r.Step == Rest && r.Recheck == 0
 	}},
 }
 

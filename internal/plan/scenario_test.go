@@ -79,6 +79,11 @@ func parseArg(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.Cmd
 		for i := range c.Orphans {
 			c.Orphans[i].Voter = true
 		}
+	case "restore":
+		c.Restore = Restore{Wanted: true}
+		if len(a.Vals) > 0 {
+			c.Restore.Reason, c.Restore.Obstacle = a.Vals[0], "EtcdSnapshot nightly says why"
+		}
 	case "overdue":
 		c.Idle = c.Deadline
 	case "missing":
@@ -183,6 +188,8 @@ var words = map[string]func(*Member){
 	"requested":  func(m *Member) { m.Lost, m.Loss = true, "Requested" },
 	"condemned":  func(m *Member) { m.Condemned = true },
 	"remembered": func(m *Member) { m.Remembered = true },
+	"refused":    func(m *Member) { m.Loss, m.Excused = "RestoreFailed", true },
+	"too-new":    func(m *Member) { m.Loss, m.Excused = "SnapshotTooNew", true },
 	"silent":     func(m *Member) { m.Silent = patient },
 	"excused":    func(m *Member) { m.Excused = true },
 	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },

@@ -98,6 +98,12 @@ func TestGolden(t *testing.T) {
 		Client: &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSMutual, Bundle: "c1"},
 		Peer:   &v1alpha2.PlaneTLSStatus{Stage: v1alpha2.TLSSecured, Bundle: "p1"},
 	}
+	fromS3, fromClaim := restored(plain, v1alpha2.SnapshotLocation{S3: &v1alpha2.S3Location{
+		Endpoint: "https://s3.example.com", Bucket: "backups", Key: "db/$(AWS_SECRET_ACCESS_KEY).db", ServiceAccountName: "reader",
+		CredentialsSecretRef: &corev1.LocalObjectReference{Name: "s3"}, CASecretRef: &corev1.LocalObjectReference{Name: "s3-ca"},
+	}}), restored(full, v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "backups", SubPath: "db/now.db.zst"}})
+	fetching := first
+	fetching.StoreAccess = "s3=12,s3-ca=13"
 	joining := member(plain)
 	joining.Spec.Bootstrap = false
 
@@ -111,6 +117,9 @@ func TestGolden(t *testing.T) {
 		"claim":             resource.Claim(member(plain)),
 		"pod-first-start":   resource.Pod(member(plain), first),
 		"pod-first-join":    resource.Pod(joining, first),
+		"pod-restore-s3":    resource.Pod(fromS3, fetching),
+		"pod-restore-claim": resource.Pod(fromClaim, first),
+		"member-restore":    fromS3,
 		"pod-encrypted":     resource.Pod(member(encrypted), later),
 		"pod-mutual":        resource.Pod(member(mutual), later),
 		"pod-prepared":      resource.Pod(member(prepared), later),

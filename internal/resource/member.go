@@ -18,6 +18,8 @@ type MemberIntent struct {
 	Founder bool
 	// InitialCluster is etcd's --initial-cluster; empty for a joining member that etcd does not list yet.
 	InitialCluster string
+	// Restore is the snapshot that its first data are made from, nil if there is none.
+	Restore *v1alpha2.MemberRestore
 }
 
 // Member is the EtcdMember of one more member.
@@ -34,6 +36,7 @@ func Member(c *v1alpha2.EtcdCluster, in MemberIntent) *v1alpha2.EtcdMember {
 			ClusterToken:   tokenOf(c),
 			PeerURL:        WantedPeerURL(c, name),
 			Replicas:       new(int32(1)),
+			Restore:        in.Restore,
 		},
 	}
 	m.OwnerReferences = clusterOwner(c)

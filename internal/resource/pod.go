@@ -56,6 +56,8 @@ type PodIntent struct {
 	Certificates string
 	// Form is true while the cluster's ID is not recorded: a founder may then found it.
 	Form bool
+	// StoreAccess are the versions of the Secrets that a snapshot is fetched with.
+	StoreAccess string
 }
 
 // Pod is the Pod of a member.
@@ -82,6 +84,9 @@ func Pod(m *v1alpha2.EtcdMember, in PodIntent) *corev1.Pod {
 	}
 	if in.Grant != GrantNone {
 		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha2.GateFirstStart}}
+	}
+	if restores(m, in) {
+		restoreFirst(m, in, pod)
 	}
 	tellStart(m, pod)
 	tellCertificates(pod, in.Certificates)
@@ -204,6 +209,9 @@ func etcdArgs(m *v1alpha2.EtcdMember, in PodIntent) []string {
 	}
 	if in.Grant != GrantNone && !m.Spec.Bootstrap {
 		args = append(args, fmt.Sprintf("--watch-join=http://127.0.0.1:%d/metrics", MetricsPort))
+	}
+	if restores(m, in) {
+		args = append(args, restoreArg+snapshotFile, fmt.Sprintf("--revision-bump=%d", m.Spec.Restore.RevisionBump))
 	}
 	args = append(args, "--", etcdPath)
 	return append(args, etcdFlags(m, in.Form && m.Spec.Bootstrap)...)

@@ -71,8 +71,22 @@ auth: {users: [{name: u, passwordSecretRef: {name: s}}, {name: u, passwordSecret
 		{"a permission without access", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{key: k}]}]}}`, "Required value"},
 		{"an access that is none", `{version: 3.6.16, auth: {roles: [{name: r, permissions: [{key: k, access: All}]}]}}`,
 			`supported values: "Read", "Write", "ReadWrite"`},
-		{"bootstrap", `{version: 3.6.16, bootstrap: {restore: {source: {pvc: {claimName: c, subPath: p}}}}}`,
-			"bootstrap (restore from a snapshot) is not supported yet"},
+		{"a restore from nowhere", `{version: 3.6.16, bootstrap: {restore: {}}}`, "restore needs exactly one of source and snapshotRef"},
+		{"a restore from two places", `
+version: 3.6.16
+bootstrap: {restore: {snapshotRef: {name: s}, source: {pvc: {claimName: c, subPath: p}}}}`,
+			"restore needs exactly one of source and snapshotRef"},
+		{"a source that is none", `{version: 3.6.16, bootstrap: {restore: {source: {}}}}`, "name exactly one of s3 and pvc"},
+		{"a snapshot without a name", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: ""}}}}`,
+			"snapshotRef.name must name an EtcdSnapshot"},
+		{"a claim without a file", `{version: 3.6.16, bootstrap: {restore: {source: {pvc: {claimName: c}}}}}`,
+			"source.pvc.subPath must be the exact file of the snapshot"},
+		{"a bucket without a key", `{version: 3.6.16, bootstrap: {restore: {source: {s3: {endpoint: "http://s3:9000", bucket: bbb}}}}}`,
+			"source.s3.key must be the exact key of the snapshot"},
+		{"a file elsewhere", `{version: 3.6.16, bootstrap: {restore: {source: {pvc: {claimName: c, subPath: ../p}}}}}`,
+			"subPath must be relative and must not contain .."},
+		{"a revision that goes back", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}, revisionBump: -1}}}`,
+			"should be greater than or equal to 0"},
 		{"no time at all", `{version: 3.6.16, progressDeadlineSeconds: 0}`, "should be greater than or equal to 1"},
 		{"a negative quota", `{version: 3.6.16, options: {quotaBackendBytes: -1}}`, "should be greater than or equal to 0"},
 		{"no snapshot count", `{version: 3.6.16, options: {snapshotCount: 0}}`, "should be greater than or equal to 1"},
@@ -120,6 +134,11 @@ auth:
   - {name: app, permissions: [{prefix: /app/, access: ReadWrite}, {key: one, access: Read}, {prefix: "", access: Write}]}
   - {name: none}`},
 		{"with credentials before they are needed", `{version: 3.6.16, auth: {rootCredentialsSecretRef: {name: root}, roles: [{name: r}]}}`},
+		{"from a snapshot", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`},
+		{"from a file", `{version: 3.6.16, bootstrap: {restore: {revisionBump: 0, source: {pvc: {claimName: c, subPath: a/p.db.zst}}}}}`},
+		{"from a bucket", `
+version: 3.6.16
+bootstrap: {restore: {source: {s3: {endpoint: "https://s3:9000", bucket: bbb, key: a/b.db, credentialsSecretRef: {name: s}}}}}`},
 		{"with an affinity of its own", `
 version: 3.6.16
 affinity:
@@ -172,6 +191,11 @@ func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
 			`tls: null`, "need tls.client"},
 		{"other-duration", `{version: 3.6.16, tls: {peer: {auto: {}}}}`, `tls: {peer: {auto: {certificateDuration: 1h}}}`, ""},
 		{"other-secret", `{version: 3.6.16, tls: {peer: {secretRef: {name: s}}}}`, `tls: {peer: {secretRef: {name: t}}}`, ""},
+		{"restore-later", `{version: 3.6.16}`, `bootstrap: {restore: {snapshotRef: {name: s}}}`, "bootstrap cannot be changed"},
+		{"restore-another", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`,
+			`bootstrap: {restore: {snapshotRef: {name: t}}}`, "bootstrap cannot be changed"},
+		{"restore-no-more", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`, `bootstrap: null`, "bootstrap cannot be changed"},
+		{"scale-restored", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`, `replicas: 1`, ""},
 
 		{"grow-storage", `{version: 3.6.16}`, `storage: {size: 2Gi}`, ""},
 		{"same-size", `{version: 3.6.16, storage: {size: 1Gi}}`, `storage: {size: 1024Mi}`, ""},

@@ -29,6 +29,8 @@ func TestAMemberKeepsWhatWasPromised(t *testing.T) {
 		{"other-peer-url", "", `peerURL: http://other`, "only the scheme of peerURL can be changed"},
 		{"secured-peer-url", "", `peerURL: https://demo-a.demo.ns.svc:2380`, ""},
 
+		{"restore-later", "", `restore: {source: {pvc: {claimName: c, subPath: p}}}`, "restore is frozen"},
+
 		{"freeze", "", `initialCluster: a=http://a`, ""},
 		{"freeze-empty", `initialCluster: ""`, `initialCluster: a=http://a`, ""},
 		{"remove", "", `removal: {reason: ScaledDown}`, ""},

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
@@ -66,6 +67,9 @@ func (r *Reconciler) known(ctx context.Context, c *v1alpha2.EtcdCluster) (string
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %t %s %d/%d", c.UID, c.Generation, c.Status.AuthEnabled, record, healthy, len(c.Status.Members))
+	if ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha2.ConditionReady); c.Status.ClusterID == "" && ready != nil {
+		b.WriteString(" " + ready.Reason) // a snapshot may come with authentication
+	}
 	for _, name := range append(namedSecrets(c), resource.OperatorRootName(c.Name)) {
 		secret, err := r.secret(ctx, c.Namespace, name)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/observe"
 	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
 // patience bounds what is asked of etcd through one member.
@@ -77,7 +78,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // idle is true when there is nothing to look at: no members that run, and nothing that was ever declared.
 func idle(c *v1alpha2.EtcdCluster) bool {
-	return !c.DeletionTimestamp.IsZero() || c.Status.ClusterID == "" || c.Spec.Replicas != nil && *c.Spec.Replicas == 0 ||
+	unformed := c.Status.ClusterID == "" && resource.RestoreOf(c) == nil
+	return !c.DeletionTimestamp.IsZero() || unformed || c.Spec.Replicas != nil && *c.Spec.Replicas == 0 ||
 		c.Annotations[v1alpha2.AnnotationReconcile] == v1alpha2.ReconcileDisabled ||
 		c.Spec.Auth == nil && c.Status.Auth == nil && !c.Status.AuthEnabled
 }
@@ -91,6 +93,9 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	defer looked.Close()
 	if idle(looked.Cluster) {
 		return plan.Settle, nil
+	}
+	if looked.Cluster.Status.ClusterID == "" && !seen.Barred() { // with what came with a snapshot the operator may have to log in first
+		return plan.AuthAgain, nil
 	}
 	s, err := r.survey(ctx, looked.Cluster, seen.Whole())
 	if err != nil {

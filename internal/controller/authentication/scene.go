@@ -29,7 +29,7 @@ type scene struct {
 
 // survey reads what is declared and what is on record.
 func (r *Reconciler) survey(ctx context.Context, c *v1alpha2.EtcdCluster, whole bool) (*scene, error) {
-	s := &scene{cluster: c, passwords: access.Passwords{}, auth: plan.Auth{Whole: whole, Restored: c.Spec.Bootstrap != nil}}
+	s := &scene{cluster: c, passwords: access.Passwords{}, auth: plan.Auth{Whole: whole, Restored: resource.RestoreOf(c) != nil}}
 	var err error
 	if s.secret, err = r.secret(ctx, c.Namespace, resource.OperatorRootName(c.Name)); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cozystack/etcd-operator/internal/observe"
@@ -9,7 +10,10 @@ import (
 )
 
 func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
-	intent := resource.MemberIntent{Founder: true}
+	intent := resource.MemberIntent{Founder: true, Restore: s.Restore}
+	if resource.RestoreOf(s.Cluster) != nil && intent.Restore == nil {
+		return fmt.Errorf("create founder %s: %w", name, errNoSnapshot)
+	}
 	peers := make([]resource.Peer, len(s.Cluster.Status.InitialMembers))
 	for i, founder := range s.Cluster.Status.InitialMembers {
 		peers[i] = resource.Peer{Name: founder, URL: resource.WantedPeerURL(s.Cluster, founder)}
@@ -33,3 +37,6 @@ func (r *Reconciler) createMember(ctx context.Context, s *observe.Scene, intent 
 	}
 	return nil
 }
+
+// errNoSnapshot: a cluster that starts from a snapshot is never founded without it.
+var errNoSnapshot = errors.New("it is not known which snapshot it starts from")

@@ -67,6 +67,7 @@ func (r *Reconciler) podIntent(s *scene, grant resource.Grant) resource.PodInten
 		VolumeUID:      s.volumeUID(),
 		Grant:          grant,
 		Certificates:   strings.Join(s.serials, ","),
+		StoreAccess:    strings.Join(s.access, ","),
 		Form:           s.cluster.Status.ClusterID == "",
 	}
 }

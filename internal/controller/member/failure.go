@@ -112,6 +112,9 @@ func containerFailure(c corev1.ContainerStatus) *finding {
 			Reason: v1alpha2.FailureImage, Message: fmt.Sprintf("the image %s cannot be pulled", c.Image),
 		}}
 	}
+	if fetches(c) {
+		return fetchFailure(c)
+	}
 	return endFailure(c)
 }
 

@@ -97,6 +97,7 @@ var refusals = map[int32]string{
 	41: v1alpha2.FailureForeignData,
 	42: v1alpha2.FailureDataLost,
 	43: v1alpha2.FailureDataUnreadable,
+	44: v1alpha2.FailureRestore,
 }
 
 func launcherRefusal(end *corev1.ContainerStateTerminated) (reason, message string) {

@@ -25,6 +25,9 @@ type scene struct {
 	outlook outlook
 	lacking []string // certificates that the member is to mount and that are not there, as "Kind name"
 	serials []string // of those that are there
+
+	unsourced []string // what the snapshot is fetched with and that is not there, as "Kind name"
+	access    []string // versions of what is there
 }
 
 // look reads a scene. It returns an error that IsNotFound if the member is gone.
@@ -93,6 +96,9 @@ func (s *scene) part(neverStarted bool) plan.Part {
 		GrantUsed:    s.grantUsed(),
 		NeverStarted: neverStarted,
 		Lacking:      strings.Join(s.lacking, ", "),
+		Restoring:    s.restoring(),
+		Unsourced:    strings.Join(s.unsourced, ", "),
+		Refetch:      s.refetch(),
 		Stale:        s.ownsPod() && resource.Stale(m, s.pod),
 		Unproven:     s.unproven(),
 		Volume:       s.partVolume(),

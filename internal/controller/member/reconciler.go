@@ -62,7 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if next.Step == plan.Rest || acted != nil {
 		acted = errors.Join(acted, r.publish(ctx, seen, next, acted))
 	}
-	return settle(acted)
+	return settle(acted, next.Recheck)
 }
 
 func (r *Reconciler) decide(ctx context.Context, from client.Reader, req reconcile.Request) (*scene, plan.Realization, error) {
@@ -73,14 +73,20 @@ func (r *Reconciler) decide(ctx context.Context, from client.Reader, req reconci
 	if err := r.lookAround(ctx, from, s); err != nil {
 		return nil, plan.Realization{}, fmt.Errorf("observe: %w", err)
 	}
-	neverStarted := s.grantUsed() && r.stillborn.knows(req.NamespacedName, s.member.Status.Grant.PodUID)
+	if err := s.lookForStore(ctx, r.Live); err != nil {
+		return nil, plan.Realization{}, fmt.Errorf("observe: %w", err)
+	}
+	neverStarted := s.grantUsed() && (r.stillborn.knows(req.NamespacedName, s.member.Status.Grant.PodUID) || s.neverRan())
 	return s, plan.Realize(s.part(neverStarted)), nil
 }
 
 // settle takes a write that came second for what it is: not an error, but a reason to look again.
-func settle(err error) (reconcile.Result, error) {
+func settle(err error, recheck time.Duration) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) {
 		return reconcile.Result{RequeueAfter: plan.Settle}, nil
 	}
-	return reconcile.Result{}, err
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: recheck}, nil
 }

@@ -125,17 +125,19 @@ func (r *Reconciler) podHandler() handler.EventHandler {
 	}
 }
 
-// stillborn remembers, for each member, the last Pod that was deleted before it was scheduled. It is lost with the process,
-// and then a grant that such a Pod held stays used: the safe side.
+// stillborn remembers, for each member, the last Pod that is known to have ended before etcd was started in it. It is lost with the
+// process, and then a grant that such a Pod held stays used: the safe side.
 type stillborn struct {
 	mu   sync.Mutex
 	pods map[types.NamespacedName]types.UID
 }
 
 // note looks at a Pod as it was seen last. One that is being deleted is never scheduled, so what counts is that mark and the
-// missing node, not that the Pod is gone: a cache that selects by labels loses a Pod whose label is taken away, too.
+// missing node, not that the Pod is gone: a cache that selects by labels loses a Pod whose label is taken away, too. Of one that was
+// scheduled the kubelet says in the end what has run.
 func (s *stillborn) note(pod *corev1.Pod) {
-	if pod.DeletionTimestamp == nil || pod.Spec.NodeName != "" || !resource.HoldsGrant(pod) {
+	unscheduled := pod.DeletionTimestamp != nil && pod.Spec.NodeName == ""
+	if !resource.HoldsGrant(pod) || !unscheduled && !resource.NeverRan(pod) {
 		return
 	}
 	s.mu.Lock()
@@ -146,7 +148,7 @@ func (s *stillborn) note(pod *corev1.Pod) {
 	s.pods[client.ObjectKeyFromObject(pod)] = pod.UID
 }
 
-// knows says whether the Pod with this UID went before it was scheduled.
+// knows says whether the Pod with this UID is such a one.
 func (s *stillborn) knows(member types.NamespacedName, pod string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

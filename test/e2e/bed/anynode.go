@@ -28,11 +28,18 @@ func (b *Bed) SharedVolumes(t testing.TB, n int) (class string, err error) {
 	}
 	t.Cleanup(func() { _ = b.Delete(context.Background(), made) })
 	for i := range n {
-		if err := b.sharedVolume(t, class, fmt.Sprintf("%s-%d", class, i)); err != nil {
+		if err := b.sharedVolume(t, class, sharedName(class, i)); err != nil {
 			return "", err
 		}
 	}
 	return class, nil
+}
+
+func sharedName(class string, i int) string { return fmt.Sprintf("%s-%d", class, i) }
+
+// SharedDir is the folder on this machine of the i-th volume of such a StorageClass.
+func (b *Bed) SharedDir(class string, i int) string {
+	return filepath.Join(b.home, "volumes", sharedName(class, i))
 }
 
 func (b *Bed) sharedVolume(t testing.TB, class, name string) error {
