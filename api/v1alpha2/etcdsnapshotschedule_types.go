@@ -18,7 +18,6 @@ import (
 // +kubebuilder:printcolumn:name="Next",type=string,JSONPath=`.status.nextScheduleTime`
 // +kubebuilder:printcolumn:name="Ready",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 47",message="metadata.name must have at most 47 characters: snapshots are named <schedule>-<time>"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec)",message="EtcdSnapshotSchedule is not supported yet by this version of the operator"
 type EtcdSnapshotSchedule struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -80,6 +80,7 @@ func TestTheOperatorWorksWithItsOwnRights(t *testing.T) {
 	}).Should(Succeed())
 
 	snapshotsAreTaken(t, g)
+	schedulesAreKept(t, g)
 
 	url := "https://" + metrics + "/metrics"
 	grantMetrics(t, "scraper")
