@@ -179,12 +179,14 @@ func (d *deletion) awaitGone(ctx context.Context, o *v1alpha2.EtcdSnapshot) erro
 		if err != nil {
 			return false, fmt.Errorf("get EtcdSnapshot: %w", err)
 		}
-		last = snapshotOf(there).sentence()
-		line.say("deleting "+o.Name+": "+last, "")
+		if s := snapshotOf(there); s.Reason == "Deleting" {
+			last = ": " + s.Message
+		}
+		line.say("deleting "+o.Name+last, "")
 		return false, nil
 	})
 	if errors.Is(err, errOverdue) {
-		return fmt.Errorf("%s is not gone within %s, and will be once what it stored is: %s", o.Name, d.patience, last)
+		return fmt.Errorf("%s is not gone within %s, and will be once what it stored is%s", o.Name, d.patience, last)
 	}
 	return err
 }

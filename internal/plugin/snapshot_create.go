@@ -109,7 +109,7 @@ func createdText(s Snapshot) string {
 	}
 	took := ""
 	if s.Artifact.Duration != nil {
-		took = " in " + s.Artifact.Duration.Round(100*time.Millisecond).String()
+		took = " in " + lasted(s.Artifact.Duration.Duration)
 	}
 	return fmt.Sprintf("%s is complete: %s at revision %s%s, read back and verified, at %s\n", s.Name, binarySize(s.Artifact.SizeBytes),
 		grouped(s.Artifact.Revision), took, s.URI)

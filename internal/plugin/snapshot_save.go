@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -164,7 +163,7 @@ func (s *shared) keep(ctx context.Context, member string, data io.Reader, size i
 	}
 	took := s.Clock.Since(begun)
 	_, err = fmt.Fprintf(s.Out, "%s: %s from %s in %s (%s), checksum verified\nsha256:%s\n", file, binarySize(size), member,
-		took.Round(100*time.Millisecond), rate(size, took), hex.EncodeToString(sealed.whole.Sum(nil)))
+		lasted(took), rate(size, took), hex.EncodeToString(sealed.whole.Sum(nil)))
 	return err
 }
 

@@ -231,13 +231,21 @@ func taken(s Snapshot, now time.Time) string {
 			text += ", from " + s.Artifact.Member
 		}
 		if s.Artifact.Duration != nil {
-			text += " in " + s.Artifact.Duration.Round(100*time.Millisecond).String()
+			text += " in " + lasted(s.Artifact.Duration.Duration)
 		}
 	}
 	if s.Attempts > 1 {
 		text += fmt.Sprintf(", in %d tries", s.Attempts)
 	}
 	return text
+}
+
+// lasted is a duration with two or three digits.
+func lasted(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
 }
 
 func stampOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
