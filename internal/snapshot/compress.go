@@ -38,9 +38,11 @@ func compressed(kind v1alpha2.SnapshotCompression, from io.Reader) (io.ReadClose
 	return reader, nil
 }
 
+func isCompressed(name string) bool { return strings.HasSuffix(name, suffixZstd) }
+
 // decompressed is what was given to compressed, by the name under which it is stored.
 func decompressed(name string, from io.Reader) (io.ReadCloser, error) {
-	if !strings.HasSuffix(name, suffixZstd) {
+	if !isCompressed(name) {
 		return io.NopCloser(from), nil
 	}
 	decoder, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))

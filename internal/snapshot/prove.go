@@ -21,17 +21,15 @@ const copyMode = 0o640
 
 // prove reads back what is stored: all of it, whole, what was sent (if that is known), and a database that can be read to its end.
 func (a *Agent) prove(ctx context.Context, place store.Place, mark store.Mark, sent string) (*v1alpha2.SnapshotArtifact, error) {
-	file := filepath.Join(a.Roots.Scratch, "snapshot.db")
-	defer func() { _ = os.Remove(file) }()
 	a.Progress.begin(stepVerifying, mark.Member, 0)
-	got, err := a.download(ctx, place, file)
+	got, inspect, err := a.readBack(ctx, place)
 	if sent != "" && got.checksum != sent && (err == nil || reasonOf(ctx, err) == task.SnapshotDamaged) {
 		return nil, because(task.ReadBackDiffers, fmt.Errorf("%s is not what was sent: sha256 %s and not %s", place.URI(), got.checksum, sent))
 	}
 	if err != nil {
 		return nil, err
 	}
-	facts, err := database.Inspect(file)
+	facts, err := inspect()
 	if err != nil {
 		return nil, because(task.SnapshotDamaged, fmt.Errorf("open %s: %w", place.URI(), err))
 	}
@@ -42,6 +40,23 @@ func (a *Agent) prove(ctx context.Context, place store.Place, mark store.Mark, s
 	}
 	a.Log.Info("verified", "uri", place.URI(), "bytes", got.size, "revision", facts.Revision, "hashKV", artifact.HashKV)
 	return artifact, nil
+}
+
+// readBack reads all that is stored, and gives what inspects it once: where it lies, if that is a file as etcd has it, else a copy.
+func (a *Agent) readBack(ctx context.Context, place store.Place) (copied, func() (database.Facts, error), error) {
+	if on, local := place.(store.Local); local && !isCompressed(place.URI()) {
+		got, err := a.readThrough(ctx, place, &target{to: io.Discard})
+		return got, func() (database.Facts, error) { return database.InspectFile(on.Open) }, err
+	}
+	file := filepath.Join(a.Roots.Scratch, "snapshot.db")
+	got, err := a.download(ctx, place, file)
+	if err != nil {
+		_ = os.Remove(file)
+	}
+	return got, func() (database.Facts, error) {
+		defer func() { _ = os.Remove(file) }()
+		return database.Inspect(file)
+	}, err
 }
 
 func formatHash(f database.Facts) string {
@@ -59,8 +74,22 @@ type copied struct {
 	checksum     string
 }
 
-// download brings what is stored to a file, as etcd sent it. Without an error it is whole, by its own checksum.
-func (a *Agent) download(ctx context.Context, place store.Place, file string) (copied, error) {
+// download brings what is stored to a file, as etcd sent it.
+func (a *Agent) download(ctx context.Context, place store.Place, name string) (copied, error) {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, copyMode)
+	if err != nil {
+		return copied{}, scratchError(fmt.Errorf("create the copy: %w", err))
+	}
+	to := &target{to: file}
+	got, err := a.readThrough(ctx, place, to)
+	if closed := file.Close(); closed != nil && err == nil {
+		return copied{}, scratchError(fmt.Errorf("write the copy: %w", closed))
+	}
+	return got, err
+}
+
+// readThrough reads what is stored to its end. Without an error it is whole, by its own checksum.
+func (a *Agent) readThrough(ctx context.Context, place store.Place, to *target) (copied, error) {
 	from, err := place.Read(ctx)
 	if err != nil {
 		return copied{}, err
@@ -74,12 +103,7 @@ func (a *Agent) download(ctx context.Context, place store.Place, file string) (c
 	}
 	defer plain.Close()
 	body := newSealed(plain)
-	to := &target{}
-	if to.file, err = os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, copyMode); err != nil {
-		return copied{}, scratchError(fmt.Errorf("create the copy: %w", err))
-	}
 	_, err = io.CopyBuffer(to, onlyReader{body}, make([]byte, 1<<20))
-	err = errors.Join(err, to.file.Close())
 	if stream.err == nil && to.err == nil && err != nil {
 		_, _ = io.Copy(io.Discard, raw) // for the checksum of all that is stored
 	}
@@ -118,12 +142,12 @@ func (o *origin) Read(p []byte) (int, error) {
 
 // target remembers that an error came from the copy.
 type target struct {
-	file *os.File
-	err  error
+	to  io.Writer
+	err error
 }
 
 func (t *target) Write(p []byte) (int, error) {
-	n, err := t.file.Write(p)
+	n, err := t.to.Write(p)
 	if err != nil {
 		t.err = err
 	}

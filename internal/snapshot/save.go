@@ -109,6 +109,7 @@ func (a *Agent) send(
 	if body.size != snapshot.Bytes {
 		return "", because(task.StreamBroken, fmt.Errorf("the member announced %d bytes and sent %d", snapshot.Bytes, body.size))
 	}
+	a.Log.Info("stored", "uri", place.URI(), "bytes", sent.size)
 	return sent.sum(), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -45,9 +46,16 @@ var (
 const lockTimeout = 5 * time.Second
 
 // Inspect reads all that is in the database at path, one time.
-func Inspect(path string) (facts Facts, err error) {
+func Inspect(path string) (Facts, error) {
+	return InspectFile(func() (*os.File, error) { return os.Open(path) })
+}
+
+// InspectFile is Inspect for a file that is opened in another way.
+func InspectFile(open func() (*os.File, error)) (facts Facts, err error) {
 	err = guarded(func() error {
-		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockTimeout})
+		db, err := bbolt.Open("", 0, &bbolt.Options{
+			ReadOnly: true, Timeout: lockTimeout, OpenFile: func(string, int, os.FileMode) (*os.File, error) { return open() },
+		})
 		if err != nil {
 			return fmt.Errorf("open: %w", err)
 		}
@@ -97,7 +105,7 @@ func read(tx *bbolt.Tx) (Facts, error) {
 		}
 		f.Revision = max(f.Revision, revision)
 	}
-	hash, known, err := hashKV(keys, compacted)
+	hash, known, err := hashKV(keys, compacted, newPages(tx))
 	if err != nil {
 		return Facts{}, err
 	}

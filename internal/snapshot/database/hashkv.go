@@ -19,12 +19,12 @@ const (
 // hashKV hashes what etcd's HashKV hashes at the latest revision. Of what was there at the compacted revision those keys are left out
 // that have changed since, as a compaction now would; and the tombstone of that revision, which some patch releases have deleted.
 // It is not known if too many keys have changed to remember them.
-func hashKV(keys *bbolt.Bucket, compacted int64) (hash uint32, known bool, err error) {
+func hashKV(keys *bbolt.Bucket, compacted int64, p *pages) (hash uint32, known bool, err error) {
 	skip := func([]byte) (bool, error) { return false, nil }
 	known = true
 	if compacted > 0 {
 		changed := &changedKeys{seed: maphash.MakeSeed()}
-		if known, err = changed.collect(keys, compacted); err != nil {
+		if known, err = changed.collect(keys, compacted, p); err != nil {
 			return 0, false, err
 		}
 		skip = changed.has
@@ -32,6 +32,7 @@ func hashKV(keys *bbolt.Bucket, compacted int64) (hash uint32, known bool, err e
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, _ = sum.Write(bucketKey)
 	err = keys.ForEach(func(key, value []byte) error {
+		p.passed(len(key) + len(value))
 		revision, err := parseRevision(key)
 		if err != nil {
 			return err
@@ -77,12 +78,13 @@ func (c *changedKeys) has(value []byte) (bool, error) {
 }
 
 // collect goes through what is newer than the compacted revision.
-func (c *changedKeys) collect(keys *bbolt.Bucket, compacted int64) (known bool, err error) {
+func (c *changedKeys) collect(keys *bbolt.Bucket, compacted int64, p *pages) (known bool, err error) {
 	first := make([]byte, revisionBytes)
 	binary.BigEndian.PutUint64(first, uint64(compacted)+1)
 	first[8] = '_'
 	cursor := keys.Cursor()
 	for at, value := cursor.Seek(first); at != nil; at, value = cursor.Next() {
+		p.passed(len(at) + len(value))
 		key, err := keyOf(value)
 		if err != nil {
 			return false, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 )
 
 // What stores say, as sentinels.
@@ -55,4 +56,11 @@ type Place interface {
 	Delete(ctx context.Context, stored *Stored) error
 	// Clean removes what unfinished writes of this snapshot left behind.
 	Clean(ctx context.Context, uid string) error
+}
+
+// Local is a Place whose data are a file of this machine.
+type Local interface {
+	Place
+	// Open opens the file.
+	Open() (*os.File, error)
 }

@@ -23,7 +23,7 @@ type Volume struct {
 	Path  string // of the file, below the root
 }
 
-var _ Place = Volume{}
+var _ Local = Volume{}
 
 // record is the file <path>.json. It is made before the data, and only if there is none, so whoever makes it owns the name.
 type record struct {
@@ -268,6 +268,16 @@ func (v Volume) syncDirectory(root *os.Root) error {
 
 // Read implements Place. It asks for what the disk has, not for what is left in memory from writing it.
 func (v Volume) Read(context.Context) (io.ReadCloser, error) {
+	file, err := v.Open()
+	if err != nil {
+		return nil, err
+	}
+	_ = unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
+	return file, nil
+}
+
+// Open implements Local.
+func (v Volume) Open() (*os.File, error) {
 	root, err := v.open()
 	if err != nil {
 		return nil, err
@@ -277,7 +287,6 @@ func (v Volume) Read(context.Context) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", v.URI(), volumeError(err))
 	}
-	_ = unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
 	return file, nil
 }
 
