@@ -122,10 +122,10 @@ const (
 	ConcurrencyReplace SnapshotConcurrency = "Replace"
 )
 
-// SnapshotRetention says which snapshots of a schedule are kept: those that any of its rules keeps. What the others stored is deleted with
-// them, oldest first; within one life of a cluster etcd's revision tells which is older, else the recorded time does. The newest complete one
-// and the newest one that a drill has verified are always kept; one whose drill failed takes nobody's place. A snapshot that has no more the
-// label of its schedule is not touched.
+// SnapshotRetention says which snapshots of a schedule are kept: those that any of its rules keeps. What the others stored is deleted
+// with them, oldest first; within one life of a cluster etcd's revision tells which is older, else the recorded time does. The newest
+// complete one and the newest one that a drill has verified are always kept; one whose drill failed takes nobody's place. A snapshot that
+// has no more the label of its schedule is not touched.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.keepLast) || has(self.keepFor)",message="retention needs keepLast, keepFor or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.keepFor) || duration(self.keepFor) > duration('0s')",message="keepFor must be greater than zero, for example 168h"

@@ -194,7 +194,8 @@ func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
 		{"restore-later", `{version: 3.6.16}`, `bootstrap: {restore: {snapshotRef: {name: s}}}`, "bootstrap cannot be changed"},
 		{"restore-another", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`,
 			`bootstrap: {restore: {snapshotRef: {name: t}}}`, "bootstrap cannot be changed"},
-		{"restore-no-more", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`, `bootstrap: null`, "bootstrap cannot be changed"},
+		{"restore-no-more", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`,
+			`bootstrap: null`, "bootstrap cannot be changed"},
 		{"scale-restored", `{version: 3.6.16, bootstrap: {restore: {snapshotRef: {name: s}}}}`, `replicas: 1`, ""},
 
 		{"grow-storage", `{version: 3.6.16}`, `storage: {size: 2Gi}`, ""},
