@@ -61,6 +61,7 @@ type Try struct {
 	// Reason and Message say why it failed, or what it waits for.
 	Reason, Message string
 	Final           bool // it failed, and so would any other
+	Foreign         bool // it failed because what is stored is somebody else's
 	Damning         bool // it failed because of what is stored
 	Ended           time.Time
 }
@@ -85,6 +86,7 @@ type Snapshot struct {
 	Deadline       time.Duration // since it was created
 	Deleting, Held bool          // it is being deleted; it is held until what it stored is
 	DeleteStored   bool          // what it stored is not to outlive it
+	Ending         bool          // its namespace is ending: no agent can begin any more
 	Record         SnapshotRecord
 	// Saves, Deletes and Drills are the tries whose Jobs are there, by number.
 	Saves, Deletes, Drills []Try

@@ -24,20 +24,21 @@ func interruptTries(s Snapshot) (SnapshotDecision, bool) {
 	return SnapshotDecision{}, false
 }
 
-// eraseStored lets an EtcdSnapshot go once nothing is stored for it. A try that failed may have left something.
+// eraseStored lets an EtcdSnapshot go once nothing is stored for it. A try that failed may have left something. The end of a namespace is
+// not held up: what is stored then stays.
 func eraseStored(s Snapshot) (SnapshotDecision, bool) {
 	if !s.Deleting {
 		return SnapshotDecision{}, false
 	}
 	t := lastOf(s.Deletes)
 	switch {
-	case s.begun() == 0:
+	case s.begun() == 0, s.Ending:
 		return s.do(ReleaseSnapshot{}), true
 	case t == nil:
 		return s.erase(1), true
 	case t.State == TryRunning:
 		return s.erasing(*t), true
-	case t.State == TrySucceeded:
+	case t.State == TrySucceeded, t.Foreign:
 		d := s.do(ReleaseSnapshot{})
 		d.Done = t
 		return d, true

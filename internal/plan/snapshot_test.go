@@ -129,6 +129,13 @@ func TestWhatIsStoredGoesBeforeItsEtcdSnapshot(t *testing.T) {
 		{"an agent at work is waited for", with(func(s *plan.Snapshot) { s.Deletes = try(plan.TryRunning) }), plan.Nothing{}, "s-delete-1"},
 		{"once it is gone so is the EtcdSnapshot", with(func(s *plan.Snapshot) { s.Deletes = try(plan.TrySucceeded) }),
 			plan.ReleaseSnapshot{}, ""},
+		{"what is somebody else's stays", with(func(s *plan.Snapshot) {
+			s.Deletes = try(plan.TryFailed)
+			s.Deletes[0].Foreign, s.Deletes[0].Final = true, true
+		}), plan.ReleaseSnapshot{}, ""},
+		{"the end of the namespace is not held up", with(func(s *plan.Snapshot) {
+			s.Ending, s.Store = true, plan.Obstacle{Reason: "SecretMissing"}
+		}), plan.ReleaseSnapshot{}, ""},
 		{"a failure is told, with the way out", with(func(s *plan.Snapshot) { s.Deletes = try(plan.TryFailed) }), plan.Nothing{},
 			"403; to keep it and let the EtcdSnapshot go, set deletionPolicy to Retain"},
 		{"and tried again", with(func(s *plan.Snapshot) { s.Deletes, s.Now = try(plan.TryFailed), after(63) }),

@@ -63,7 +63,7 @@ func (r *Reconciler) run(ctx context.Context, s *scene, d plan.SnapshotDecision,
 	case apierrors.IsAlreadyExists(err):
 		return r.met(ctx, s, d, job)
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return r.yield(ctx, s)
+		return s.instead("", ""), nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		return s.instead(v1alpha2.ReasonJobRefused, fmt.Sprintf("Job %s cannot be made: %s", job.Name, err)), nil
 	}
@@ -94,14 +94,19 @@ func (r *Reconciler) met(ctx context.Context, s *scene, d plan.SnapshotDecision,
 		"delete the Job, or take a snapshot under another name", job.Name)), nil
 }
 
-// yield gives way to the end of the namespace, in which no agent can work any more.
-func (r *Reconciler) yield(ctx context.Context, s *scene) (plan.SnapshotDecision, error) {
-	d := s.instead("", "")
-	if !s.known.Deleting {
-		return d, nil
+// readEnd finds out whether the namespace is ending: then no Job can be made in it any more, and the Secrets that one needs may be gone.
+func (r *Reconciler) readEnd(ctx context.Context, s *scene, last *plan.Try) error {
+	next := plan.RunAgent{Kind: plan.DeleteAgent, Number: 1}
+	if last != nil {
+		next.Number = last.Number + 1
 	}
-	d.Step = plan.ReleaseSnapshot{}
-	return d, r.hold(ctx, s.snapshot, false)
+	job, err := r.job(s, next)
+	if err != nil {
+		return err
+	}
+	err = r.Client.Create(ctx, job, client.DryRunAll)
+	s.known.Ending = apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+	return nil
 }
 
 // instead is the decision to wait, with the record as it was.

@@ -105,6 +105,24 @@ func TestThePolicyCanBeChangedAtAnyTime(t *testing.T) {
 	}
 }
 
+func TestWhatIsStoredBySomebodyElseIsLeftAlone(t *testing.T) {
+	w := newWorld(t, deletes)
+	w.settle()
+	w.end("now-1", refused(task.ForeignObject, "it is not ours"))
+	w.settle()
+	must(t, w.store.Delete(t.Context(), w.snapshot()))
+	w.settle()
+	w.told()
+	w.end("now-delete-1", refused(task.ForeignObject, "it is not ours"))
+	w.settle()
+	if w.snapshot() != nil {
+		t.Error("it is held although nothing of its own is stored")
+	}
+	if got := w.told(); !slices.Equal(got, []string{"ForeignObject"}) {
+		t.Errorf("Events are %q", got)
+	}
+}
+
 func TestATryIsStoppedBeforeWhatItStoredIsDeleted(t *testing.T) {
 	w := newWorld(t, deletes)
 	w.settle()
@@ -126,7 +144,12 @@ func TestNothingIsDeletedWhereNothingWasTried(t *testing.T) {
 
 func TestANamespaceThatEndsIsNotHeldUp(t *testing.T) {
 	w := complete(t, deletes)
+	must(t, w.store.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "creds"}}))
 	must(t, w.store.Delete(t.Context(), w.snapshot()))
+	w.settle()
+	if s := w.snapshot(); s == nil || readyOf(s).Reason != v1alpha2.ReasonSecretMissing {
+		t.Fatalf("without credentials it waits, but is %+v", s)
+	}
 	w.Client = interceptor.NewClient(w.store.(client.WithWatch), interceptor.Funcs{
 		Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
 			err := apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, o.GetName(), errors.New("namespace ns is being terminated"))

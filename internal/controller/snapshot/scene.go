@@ -51,20 +51,29 @@ func (r *Reconciler) look(ctx context.Context, from client.Reader, key types.Nam
 	if kind == "" {
 		return s, nil
 	}
+	return s, r.lookAhead(ctx, from, s, kind, tries)
+}
+
+// lookAhead sees what has become of the last try, and what another one would be given.
+func (r *Reconciler) lookAhead(ctx context.Context, from client.Reader, s *scene, kind task.Kind, tries *[]plan.Try) error {
 	if err := r.readLast(ctx, s, tries); err != nil {
-		return nil, err
+		return err
 	}
 	last := lastOf(*tries)
-	if last != nil && last.State == plan.TryRunning && !s.slow(last) {
-		return s, nil
+	running := last != nil && last.State == plan.TryRunning
+	if running && !s.slow(last) {
+		return nil
 	}
 	if err := r.lookAround(ctx, from, s, kind); err != nil {
-		return nil, err
+		return err
 	}
-	if last != nil && last.State == plan.TryRunning && s.around.obstacle().Reason == "" {
-		return s, r.compare(s, last, kind)
+	switch {
+	case running && s.around.obstacle().Reason == "":
+		return r.compare(s, last, kind)
+	case kind == task.Delete && s.known.Held && s.known.DeleteStored:
+		return r.readEnd(ctx, s, last)
 	}
-	return s, nil
+	return nil
 }
 
 // known is what the EtcdSnapshot itself says.

@@ -80,7 +80,11 @@ func (r *Reconciler) tellDrill(s *v1alpha2.EtcdSnapshot, d plan.SnapshotDecision
 
 // tellRelease tells that what was stored is gone, before the EtcdSnapshot is.
 func (r *Reconciler) tellRelease(s *scene, d plan.SnapshotDecision) {
-	if s.known.Deleting && d.Done != nil {
+	switch {
+	case !s.known.Deleting || d.Done == nil:
+	case d.Done.Foreign:
+		r.Recorder.Eventf(s.snapshot, nil, corev1.EventTypeWarning, string(task.ForeignObject), "Delete", "left alone: %s", d.Done.Message)
+	default:
 		r.Recorder.Eventf(s.snapshot, nil, corev1.EventTypeNormal, eventErased, "Delete", "%s is deleted", task.URI(task.Exact(s.snapshot)))
 	}
 }

@@ -62,6 +62,7 @@ func (s *scene) hear(t *plan.Try, job *batchv1.Job, pod *corev1.Pod) {
 		report.Reason = task.Interrupted
 	}
 	t.Reason, t.Message = string(report.Reason), cmp.Or(report.Message, string(report.Reason))
+	t.Foreign = report.Reason == task.ForeignObject
 	t.Final, t.Damning = report.Reason.Final(), report.Reason.Damning()
 	if why := endOf(job, pod); report.Reason == task.Interrupted && why != "" {
 		t.Message = why

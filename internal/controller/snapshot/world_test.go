@@ -104,6 +104,9 @@ func (w *world) watched() client.Client {
 	}
 	return interceptor.NewClient(w.store.(client.WithWatch), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if slices.Contains(opts, client.CreateOption(client.DryRunAll)) {
+				return c.Create(ctx, o, opts...)
+			}
 			return write(func() error { return c.Create(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
