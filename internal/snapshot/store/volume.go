@@ -291,14 +291,18 @@ func (v Volume) Open() (*os.File, error) {
 }
 
 // Delete implements Place.
-func (v Volume) Delete(_ context.Context, stored *Stored) error {
+func (v Volume) Delete(ctx context.Context, stored *Stored) error {
 	root, err := v.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if r, err := v.readRecord(root); err != nil || r == nil || r.UID == "" || r.UID != stored.UID {
-		return errors.Join(ErrForeign, err)
+	now, err := v.look(ctx, root)
+	if err != nil || now == nil {
+		return err
+	}
+	if now.UID == "" || now.UID != stored.UID {
+		return fmt.Errorf("%s: %w", v.URI(), ErrForeign)
 	}
 	for _, name := range []string{v.Path, v.recordPath()} { // the record goes last: it is the proof
 		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -311,28 +315,29 @@ func (v Volume) Delete(_ context.Context, stored *Stored) error {
 	return nil
 }
 
-// Clean implements Place. A record without data is no more than a claim on the name: it goes too.
-func (v Volume) Clean(_ context.Context, uid string) error {
+// Clean implements Place. A record without data of its own is no more than a claim on the name: it goes too.
+func (v Volume) Clean(ctx context.Context, uid string) error {
 	root, err := v.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	var failed error
-	remove := func(name string) {
-		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = errors.Join(failed, fmt.Errorf("clean up: %w", volumeError(err)))
+	leftovers := []string{v.temporary(uid, ".tmp"), v.temporary(uid, ".json")}
+	stored, err := v.look(ctx, root)
+	if err != nil {
+		return err
+	}
+	if stored == nil || stored.UID != uid {
+		if r, err := v.readRecord(root); err == nil && r != nil && uid != "" && r.UID == uid {
+			leftovers = append(leftovers, v.recordPath())
 		}
 	}
-	remove(v.temporary(uid, ".tmp"))
-	remove(v.temporary(uid, ".json"))
-	if _, err := root.Lstat(v.Path); !errors.Is(err, fs.ErrNotExist) {
-		return failed
+	for _, name := range leftovers {
+		if failed := root.Remove(name); failed != nil && !errors.Is(failed, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("clean up: %w", volumeError(failed)))
+		}
 	}
-	if r, err := v.readRecord(root); err == nil && r != nil && r.UID == uid && uid != "" {
-		remove(v.recordPath())
-	}
-	return failed
+	return err
 }
 
 func volumeError(err error) error {
