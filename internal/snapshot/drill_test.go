@@ -57,6 +57,7 @@ func TestTheMemberOfADrillIsAskedItself(t *testing.T) {
 	what := saveTask(m, v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "claim"}})
 	saved := w.succeeds(t, task.Save, what)
 	drill := exact(task.Task{Location: what.Location, Expect: *saved, EtcdVersion: "3.6.16"}, "nightly.db")
+	t.Setenv(task.EnvEtcdPassword, "let-me-in")
 	genuine := filepath.Dir(program(t, "etcd-v3.6.16/etcd"))
 	for _, bad := range []struct {
 		claim, etcdutl string
@@ -64,6 +65,7 @@ func TestTheMemberOfADrillIsAskedItself(t *testing.T) {
 		says           string
 	}{
 		{"etcdutl refuses", "echo it is bad >&2; exit 1", task.SnapshotDamaged, "it is bad"},
+		{"etcdutl is told no secret, which it might log", `echo "knows '$ETCD_PASSWORD'" >&2; exit 1`, task.SnapshotDamaged, "knows ''"},
 		{"the node is full", "echo 'write: no space left on device' >&2; exit 1", task.ScratchFull, "no space"},
 		{"other data are restored", genuine + `/etcdutl "$@" && shift 3 && for a; do case $a in --data-dir=*) dir=${a#*=};; esac; done &&
 			LC_ALL=C sed -i 's/00000007/00000008/' $dir/member/snap/db`, task.DrillFailed, "HashKV"},
