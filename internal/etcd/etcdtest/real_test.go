@@ -49,11 +49,13 @@ func TestReal(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			binary := binaryOf(t, version)
-			etcdtest.Run(t, func(t *testing.T) etcdtest.Harness {
+			start := func(t *testing.T) etcdtest.Harness {
 				return &processes{
 					binary: binary, version: version, dir: t.TempDir(), t: t, members: map[string]*process{}, metrics: etcd.NewMetrics(nil),
 				}
-			})
+			}
+			etcdtest.Run(t, start)
+			etcdtest.RunReal(t, start)
 		})
 	}
 }
