@@ -42,6 +42,10 @@ var scenes = map[string]func() *observation{
 	"healthy": func() *observation {
 		s := demoScene(5)
 		publish(s, time.Hour)
+		s.Cluster.Status.LastSnapshot = &v1alpha2.LastSnapshot{
+			Name: "nightly-20261121-020000", CompletedAt: metav1.NewTime(now.Add(-6 * time.Hour)), SizeBytes: 412 * mib,
+			Revision: 9004110, Verified: true,
+		}
 		return observed(s)
 	},
 	"degraded": func() *observation {

@@ -60,6 +60,8 @@ type ClusterStatus struct {
 	Revision int64 `json:"revision,omitempty"`
 	// Database is that of the member whose file is the largest.
 	Database *Database `json:"database,omitempty"`
+	// LastSnapshot is the newest complete EtcdSnapshot of the cluster, absent if there is none.
+	LastSnapshot *LastSnapshot `json:"lastSnapshot,omitempty"`
 	// Alarms that members have raised, as "NOSPACE on demo-abc12".
 	Alarms   []string `json:"alarms,omitempty"`
 	Operator Operator `json:"operator"`
@@ -92,6 +94,16 @@ type Database struct {
 	InUseBytes int64 `json:"inUseBytes,omitempty"`
 	// QuotaBytes is the size at which etcd stops accepting writes.
 	QuotaBytes int64 `json:"quotaBytes,omitempty"`
+}
+
+// LastSnapshot is the newest snapshot of a cluster.
+type LastSnapshot struct {
+	Name       string `json:"name"`
+	AgeSeconds int64  `json:"ageSeconds"`
+	SizeBytes  int64  `json:"sizeBytes"`
+	Revision   int64  `json:"revision,omitempty"`
+	// Verified says that a drill has restored it.
+	Verified bool `json:"verified"`
 }
 
 // Answer is what the operator's rules say.

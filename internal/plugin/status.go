@@ -68,6 +68,12 @@ func recorded(c *v1alpha2.EtcdCluster, now time.Time) ClusterStatus {
 	if s.Version == "" {
 		s.Version = c.Spec.Version
 	}
+	if last := st.LastSnapshot; last != nil {
+		s.LastSnapshot = &LastSnapshot{
+			Name: last.Name, AgeSeconds: max(int64(now.Sub(last.CompletedAt.Time).Seconds()), 0), SizeBytes: last.SizeBytes,
+			Revision: last.Revision, Verified: last.Verified,
+		}
+	}
 	voters, healthy := 0, 0
 	for i := range st.Members {
 		m := recordedMember(&st.Members[i], st.Leader)

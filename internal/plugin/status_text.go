@@ -12,6 +12,9 @@ func statusText(s ClusterStatus, p page) string {
 	out.WriteString(p.field("Version", versions(s), plain))
 	out.WriteString(p.field("Endpoint", s.Endpoint, plain))
 	out.WriteString(p.field("Database", database(s), plain))
+	if last := s.LastSnapshot; last != nil {
+		out.WriteString(p.field("Snapshot", last.sentence(), plain))
+	}
 	alarms, with := "none", plain
 	if len(s.Alarms) > 0 {
 		alarms, with = strings.Join(s.Alarms, ", "), red
@@ -26,6 +29,14 @@ func statusText(s ClusterStatus, p page) string {
 	}
 	out.WriteString(troubles(s, p))
 	return out.String()
+}
+
+func (l LastSnapshot) sentence() string {
+	text := fmt.Sprintf("%s, %s ago, %s at revision %s", l.Name, duration(l.AgeSeconds), binarySize(l.SizeBytes), grouped(l.Revision))
+	if l.Verified {
+		text += ", tried out"
+	}
+	return text
 }
 
 // headline says the most important things first, and breaks between them where the page is too narrow.
