@@ -52,7 +52,7 @@ func (a *Agent) Run(ctx context.Context, kind task.Kind, t task.Task) task.Repor
 	if err != nil {
 		reason := reasonOf(ctx, err)
 		a.Log.Error(err, "not done", "task", kind, "reason", reason)
-		return task.Report{Reason: reason, Message: err.Error(), EndedAt: a.Now()}
+		return task.Report{Reason: reason, Message: told(kind, reason, err), EndedAt: a.Now()}
 	}
 	return task.Report{Succeeded: true, Artifact: artifact, EndedAt: a.Now()}
 }

@@ -24,7 +24,7 @@ func (a *Agent) save(ctx context.Context, t task.Task, place store.Place) (*v1al
 		return nil, err
 	}
 	if stored != nil && stored.UID != t.UID {
-		return nil, fmt.Errorf("%s: %w; choose another name or move it away", place.URI(), store.ErrForeign)
+		return nil, fmt.Errorf("%s: %w", place.URI(), store.ErrForeign)
 	}
 	a.clean(ctx, t, place)
 	sources, err := a.sources(ctx, t)

@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,24 +192,29 @@ type s3 struct {
 }
 
 const (
-	bucket          = "backups"
-	accessKey       = "snapshots"
-	secretKey       = "not-a-secret-of-anybody"
-	region          = "us-east-1"
-	enoughForServer = "5"
+	bucket    = "backups"
+	accessKey = "snapshots"
+	secretKey = "not-a-secret-of-anybody"
+	region    = "us-east-1"
 )
 
-func startS3(t *testing.T) *s3 {
+// startS3 starts one, with more arguments for TLS.
+func startS3(t *testing.T, secure ...string) *s3 {
 	t.Helper()
 	address := freeAddress(t)
 	s := &s3{url: "http://" + address, dir: t.TempDir()}
+	options := &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: region}
+	if len(secure) > 0 {
+		s.url, options.Secure = "https://"+address, true
+		options.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	}
 	if err := os.Mkdir(filepath.Join(s.dir, bucket), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	run(t, []string{"ROOT_ACCESS_KEY_ID=" + accessKey, "ROOT_SECRET_ACCESS_KEY=" + secretKey, "GOGC=" + enoughForServer + "0"},
-		program(t, "versitygw"), "--port", address, "--region", region, "posix", s.dir)
+	run(t, []string{"ROOT_ACCESS_KEY_ID=" + accessKey, "ROOT_SECRET_ACCESS_KEY=" + secretKey}, program(t, "versitygw"),
+		append(append([]string{"--port", address, "--region", region}, secure...), "posix", s.dir)...)
 	var err error
-	s.client, err = minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: region})
+	s.client, err = minio.New(address, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,6 +302,9 @@ func (w *world) fails(t *testing.T, kind task.Kind, what task.Task, reason task.
 	report := w.do(t, kind, what)
 	if report.Succeeded || report.Reason != reason || report.Artifact != nil || report.Message == "" {
 		t.Fatalf("%s ended with %+v, want %s", kind, report, reason)
+	}
+	if kind != task.Fetch && reason != task.BadTask && !strings.HasSuffix(report.Message, "; "+advice[reason]) {
+		t.Errorf("the message does not say what to do: %s", report.Message)
 	}
 	return report.Message
 }
