@@ -131,5 +131,5 @@ func describe(d plan.SnapshotDecision) string {
 	if d.Message != "" {
 		return d.Message
 	}
-	return fmt.Sprintf("%T", d.Step)
+	return fmt.Sprintf("%T%+v", d.Step, d.Step)
 }

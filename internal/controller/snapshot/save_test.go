@@ -339,6 +339,21 @@ func TestAnAgentIsGivenWhatMembersWantToSee(t *testing.T) {
 	w.mustHide("sesame", "open")
 }
 
+func TestNoPasswordIsSentInPlain(t *testing.T) {
+	w := newWorld(t, nil)
+	w.trust("b1")
+	w.member("demo-b", nil) // it has yet to be secured
+	c := &v1alpha2.EtcdCluster{}
+	w.change(c, "demo", func() { c.Status.AuthEnabled = true })
+	must(t, w.store.Create(t.Context(), resource.RootSecret(c, resource.Root{Password: "sesame"})))
+	w.settle()
+	for _, e := range w.job("now-1").Spec.Template.Spec.Containers[0].Env {
+		if e.Name == task.EnvEtcdPassword {
+			t.Error("a member that speaks no TLS may be sent the password")
+		}
+	}
+}
+
 // trust lets the member speak TLS under a bundle of CAs.
 func (w *world) trust(bundle string) {
 	w.t.Helper()
