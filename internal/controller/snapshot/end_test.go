@@ -231,6 +231,7 @@ func TestTheLastSnapshotOfAClusterIsTheNewestCompleteOne(t *testing.T) {
 		s.Status.Verification = &v1alpha2.SnapshotVerification{Outcome: v1alpha2.VerificationVerified}
 	})
 	add("z-later-still", 900, func(*v1alpha2.EtcdSnapshot) {})
+	add("by-a-clock-that-was-ahead", 9000, func(s *v1alpha2.EtcdSnapshot) { s.Status.Artifact.Revision = 41 })
 	add("failed", 1000, func(s *v1alpha2.EtcdSnapshot) { s.Status.Phase, s.Status.Artifact = v1alpha2.SnapshotFailed, nil })
 	add("another-cluster", 1000, func(s *v1alpha2.EtcdSnapshot) { s.Spec.ClusterRef.Name = "other" })
 	add("an-earlier-cluster-of-the-name", 1000, func(s *v1alpha2.EtcdSnapshot) { s.Status.Artifact.ClusterID = "c0" })
@@ -254,7 +255,7 @@ func TestTheLastSnapshotOfAClusterIsTheNewestCompleteOne(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	for _, gone := range []string{"z-later-still", "a-later", "now"} {
+	for _, gone := range []string{"z-later-still", "a-later", "now", "by-a-clock-that-was-ahead"} {
 		must(t, w.store.Delete(t.Context(), &v1alpha2.EtcdSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: gone}}))
 	}
 	if got := last(); got != nil {

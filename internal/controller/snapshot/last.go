@@ -73,15 +73,16 @@ func of(c *v1alpha2.EtcdCluster, s *v1alpha2.EtcdSnapshot) bool {
 	return !s.Status.CompletedAt.Before(&c.CreationTimestamp)
 }
 
+// newer compares revisions, which never go back, whatever clocks do. Of equal ones the times decide.
 func newer(s, than *v1alpha2.EtcdSnapshot) bool {
 	if than == nil {
 		return true
 	}
-	if at, then := s.Status.CompletedAt, than.Status.CompletedAt; !at.Equal(then) {
-		return then.Before(at)
-	}
 	if s.Status.Artifact.Revision != than.Status.Artifact.Revision {
 		return s.Status.Artifact.Revision > than.Status.Artifact.Revision
+	}
+	if at, then := s.Status.CompletedAt, than.Status.CompletedAt; !at.Equal(then) {
+		return then.Before(at)
 	}
 	return s.Name > than.Name
 }
