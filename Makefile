@@ -144,7 +144,8 @@ deploy: $(TOOLS)/chart-render $(TESTBED) ## Install the operator: this tree's in
 	IMG='$(if $(filter-out file,$(origin IMG)),$(IMG))' CHART_ARGS='$(CHART_ARGS)' hack/deploy.sh
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests on the testbed (make testbed-up deploy first); ARGS="-run TestScale" for some of them
+e2e: $(TESTBED) ## Run the end-to-end tests on the testbed (make testbed-up deploy first); ARGS="-run TestScale" for some of them
+	[ -n "$${KUBECONFIG:-}" ] || $(TESTBED) up --etcd 3.6.16,3.7.3 --with s3
 	go test -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 50m ./test/e2e/ $(ARGS)
 
 .PHONY: e2e-full

@@ -2,7 +2,9 @@ package bed
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/minio/minio-go/v7"
@@ -18,4 +20,17 @@ func (s *Bucket) Keys(ctx context.Context) (keys []string, err error) {
 	}
 	slices.Sort(keys)
 	return keys, nil
+}
+
+// Get is what an object holds.
+func (s *Bucket) Get(ctx context.Context, key string) ([]byte, error) {
+	o, err := s.store.GetObject(ctx, s.Name, key, minio.GetObjectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	data, err := io.ReadAll(o)
+	if err = errors.Join(err, o.Close()); err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	return data, nil
 }
