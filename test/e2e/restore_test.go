@@ -65,7 +65,7 @@ func (c *cluster) livePast(who account) *past {
 		if users, err := etcd.UserList(ctx); err == nil {
 			p.users = users.Users
 		}
-		stream, err := etcd.Snapshot(ctx)
+		stream, err := etcd.Snapshot(c.ctx) // a large one takes longer than everything else
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,8 @@ type marker struct{ token, member, volume string }
 type kubelet struct {
 	w         *world
 	volumes   map[types.UID]marker
-	processes []*process // in the order of their start, so that a seed replays
+	prepared  map[types.UID]marker // volumes that the launcher has admitted for a snapshot that was not there yet
+	processes []*process           // in the order of their start, so that a seed replays
 }
 
 type process struct {
@@ -64,9 +65,12 @@ func (k *kubelet) run(ctx context.Context, pod *corev1.Pod) {
 	status := corev1.ContainerStatus{Name: resource.EtcdContainer}
 	if p == nil {
 		var code int32
-		if p, code = k.start(pod); p != nil {
+		switch p, code = k.start(pod); {
+		case p != nil:
 			k.processes = append(k.processes, p)
-		} else {
+		case code == 0:
+			status.State.Waiting = &corev1.ContainerStateWaiting{Reason: "PodInitializing"}
+		default:
 			status.State.Terminated = &corev1.ContainerStateTerminated{ExitCode: code, Message: refusals[code]}
 		}
 	}
@@ -102,14 +106,21 @@ func (k *kubelet) start(pod *corev1.Pod) (*process, int32) {
 	mine := marker{args["token"], args["member"], string(volume)}
 	found, marked := k.volumes[volume]
 	hasData := k.w.etcd.HasData(string(volume))
+	if args["restore"] != "" && !hasData {
+		if code, there := k.prepare(args, volume, mine); !there {
+			return nil, code
+		}
+	}
 	switch {
 	case hasData && found != mine:
 		return nil, 41
+	case k.prepared[volume] == mine && args["restore"] != "":
 	case !hasData && (marked || args["grant"] != string(resource.GrantEmpty)):
 		return nil, 42
 	}
 	if !hasData {
 		k.w.watchdog.startedEmpty(mine)
+		k.w.watchdog.restored(k.w, args["restore"] != "")
 	}
 	k.volumes[volume] = mine
 	p, err := k.w.etcd.Start(etcdfake.Args{
@@ -124,6 +135,18 @@ func (k *kubelet) start(pod *corev1.Pod) (*process, int32) {
 		return nil, 1
 	}
 	return &process{p, pod.UID, args["advertise-client-urls"]}, 0
+}
+
+// prepare lets the volume be admitted at one look, and the snapshot be there at the next.
+func (k *kubelet) prepare(args map[string]string, volume types.UID, mine marker) (code int32, there bool) {
+	switch before, admitted := k.prepared[volume]; {
+	case !admitted && args["grant"] != string(resource.GrantEmpty), admitted && before != mine:
+		return 42, false
+	case !admitted:
+		k.prepared[volume] = mine
+		return 0, false
+	}
+	return 0, true
 }
 
 // parse reads the flags of the launcher and of etcd from a Pod, and what the environment says of the Pod itself.

@@ -42,6 +42,8 @@ var scenarios = []scenario{
 		begin: func(w *world) { w.create(3, v1alpha2.StorageMediumDefault) },
 		done:  ready, after: (*world).verify,
 	},
+	{name: "restore", setup: nothing, begin: func(w *world) { w.restore(2) }, done: ready, after: (*world).verify},
+	{name: "restore, and the Pod goes before the snapshot is there", setup: nothing, begin: restoreTwice, done: ready, after: (*world).verify},
 	{name: "grow", setup: running(1, ""), begin: scaleTo(3), done: ready, after: (*world).verify},
 	{name: "shrink", setup: running(3, ""), begin: scaleTo(1), done: ready, after: (*world).verify},
 	{name: "pause", setup: running(3, ""), begin: scaleTo(0), done: ready, after: (*world).resumes},
@@ -52,6 +54,13 @@ var scenarios = []scenario{
 	{name: "lose an EtcdMember", setup: remembered, begin: loseMembers(1), done: adopted, after: (*world).sameMembers},
 	{name: "lose all EtcdMembers", setup: remembered, begin: loseMembers(3), done: adopted, after: (*world).sameMembers},
 	{name: "delete", setup: running(3, ""), begin: deleteCluster, done: (*world).empty, after: nothing},
+}
+
+// restoreTwice deletes the first Pod when its volume was admitted, and nothing was made of it.
+func restoreTwice(w *world) {
+	w.restore(1)
+	w.until("the volume is admitted", func() bool { return len(w.kubelet.prepared) > 0 })
+	losePod(w)
 }
 
 func paused(w *world) {

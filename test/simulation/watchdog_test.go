@@ -64,6 +64,19 @@ func (d *watchdog) startedEmpty(m marker) {
 	d.started[m.member] = m.volume
 }
 
+// restored: the first member to start empty starts from the snapshot, before there is a cluster, and nobody does so after it.
+func (d *watchdog) restored(w *world, fromSnapshot bool) {
+	d.t.Helper()
+	if d.frozen {
+		return
+	}
+	first := w.cluster().Spec.Bootstrap != nil && len(d.started) == 1
+	if fromSnapshot != first || first && d.clusterID != "" {
+		d.t.Fatalf("%d members have started empty, the cluster ID is %q, and one starts from a snapshot: %v", len(d.started), d.clusterID,
+			fromSnapshot)
+	}
+}
+
 // deleted: no volume of a listed member is ever deleted.
 func (d *watchdog) deleted(w *world, o client.Object) {
 	d.t.Helper()

@@ -75,7 +75,7 @@ func newWorld(t *testing.T, seed uint64, plan fault) *world {
 		WithInterceptorFuncs(w.admission()).Build()
 	w.cache.store = w.store
 	w.etcd.Inject(w.faults.call)
-	w.kubelet = &kubelet{w: w, volumes: map[types.UID]marker{}}
+	w.kubelet = &kubelet{w: w, volumes: map[types.UID]marker{}, prepared: map[types.UID]marker{}}
 	w.cache.sync(t)
 	w.startOperator()
 	return w
@@ -201,6 +201,21 @@ func (w *world) create(replicas int32, medium v1alpha2.StorageMedium) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: demo.Namespace, Name: demo.Name},
 		Spec: v1alpha2.EtcdClusterSpec{
 			Replicas: &replicas, Version: "3.6.16", Storage: v1alpha2.StorageSpec{Medium: medium},
+		},
+	}))
+}
+
+// restore creates a cluster that starts from a snapshot on a volume of people's.
+func (w *world) restore(replicas int32) {
+	w.t.Helper()
+	ctx := context.Background()
+	w.must(w.store.Create(ctx, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: demo.Namespace, Name: "backups"}}))
+	w.must(w.store.Create(ctx, &v1alpha2.EtcdCluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: demo.Namespace, Name: demo.Name},
+		Spec: v1alpha2.EtcdClusterSpec{
+			Replicas: &replicas, Version: "3.6.16", Bootstrap: &v1alpha2.BootstrapSpec{Restore: &v1alpha2.RestoreSpec{
+				Source: &v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "backups", SubPath: "now.db"}},
+			}},
 		},
 	}))
 }
