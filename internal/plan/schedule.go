@@ -211,7 +211,8 @@ func runSchedule(s Schedule) (ScheduleDecision, bool) {
 		for _, a := range s.underway() {
 			if !a.going() {
 				return ScheduleDecision{Step: DropSnapshot{a.Name}, Reason: "SnapshotReplaced",
-					Message: fmt.Sprintf("deleting %s, which is not done: the next one is due, and concurrencyPolicy is Replace", a.Name)}, true
+					Message: fmt.Sprintf("deleting %s, which is not done (%s): the next one is due, and concurrencyPolicy is Replace",
+						a.Name, a.Message)}, true
 			}
 		}
 	}

@@ -53,10 +53,17 @@ func (s Schedule) later(before, now Milestone) Milestone {
 	return now
 }
 
-// countFailures counts those that are there, and remembers those that have been deleted since.
+// countFailures counts those that are there, and remembers those that have been deleted since. One that was replaced, or deleted by hand,
+// before it was done is one more that has not succeeded.
 func (s Schedule) countFailures(before ScheduleRecord, after *ScheduleRecord, since time.Time) {
 	var last ScheduledSnapshot
 	there, fresh := 0, 0
+	for _, name := range before.Active {
+		if !slices.ContainsFunc(s.Snapshots, func(o ScheduledSnapshot) bool { return o.Name == name }) {
+			fresh++
+			after.Failure = name + ": it was deleted before it was done"
+		}
+	}
 	for _, snapshot := range s.Snapshots {
 		if !snapshot.Failed || snapshot.Created.Before(since) {
 			continue
@@ -72,7 +79,7 @@ func (s Schedule) countFailures(before ScheduleRecord, after *ScheduleRecord, si
 	after.Failures = there
 	if after.Success == before.Success {
 		after.Failures = max(there, before.Failures+fresh)
-		after.Failure = before.Failure
+		after.Failure = cmp.Or(after.Failure, before.Failure)
 	}
 	switch {
 	case last.Name != "":

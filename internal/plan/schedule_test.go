@@ -275,6 +275,8 @@ func TestFailuresAreCountedAlsoWhenTheirSnapshotsAreGone(t *testing.T) {
 	step(2, "c: full", complete("a", 1), running("d"))
 	step(0, "", complete("a", 1), complete("d", 4))
 	step(1, "e: full", complete("a", 1), complete("d", 4), failed("e", 5))
+	step(1, "e: full", complete("d", 4), failed("e", 5), running("f"))
+	step(2, "f: it was deleted before it was done", complete("d", 4), running("g")) // f was replaced
 }
 
 func TestWhatWasReachedIsRememberedWhenTheSnapshotIsGone(t *testing.T) {

@@ -195,8 +195,7 @@ func getSnapshot(ctx context.Context, from client.Reader, key types.NamespacedNa
 	o := &v1alpha2.EtcdSnapshot{}
 	err := from.Get(ctx, key, o)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("no EtcdSnapshot %q in namespace %q: kubectl etcd snapshot list shows what there is: %w",
-			key.Name, key.Namespace, err)
+		return nil, fmt.Errorf("no EtcdSnapshot %q in namespace %q: kubectl etcd snapshot list shows what there is", key.Name, key.Namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get EtcdSnapshot: %w", err)

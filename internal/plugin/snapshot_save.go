@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -128,6 +129,9 @@ func (s *shared) save(ctx context.Context, o *observation, file string, force bo
 	return errors.Join(refusals...)
 }
 
+// redraws is how long a bar stays as it is.
+const redraws = 100 * time.Millisecond
+
 // keep writes a stream to a file that is there only once it is whole.
 func (s *shared) keep(ctx context.Context, member string, data io.Reader, size int64, file string, force bool) (err error) {
 	partial, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*.tmp") // readable by its owner only
@@ -140,7 +144,13 @@ func (s *shared) keep(ctx context.Context, member string, data io.Reader, size i
 	}()
 	line, begun := s.progressLine(), s.Clock.Now()
 	sealed := &seal{to: partial, size: size, body: sha256.New(), whole: sha256.New()}
-	sealed.tell = func(done int64) { line.say("streaming from "+member, bar(done, size, s.Clock.Since(begun))) }
+	drawn := time.Time{}
+	sealed.tell = func(done int64) {
+		if now := s.Clock.Now(); now.Sub(drawn) >= redraws {
+			drawn = now
+			line.say("streaming from "+member, bar(done, size, now.Sub(begun)))
+		}
+	}
 	_, err = io.Copy(sealed, data)
 	line.end()
 	switch {
