@@ -52,7 +52,7 @@ func catalogue() []fault {
 			fits: healing, inject: on((*scene).anyone, replaces(deleteClaimThenPod))},
 		{name: "delete-claim-and-pod", doc: "claim and Pod are deleted", fits: healing, inject: on((*scene).anyone, replaces(deleteClaimAndPod))},
 		{name: "flip-wal", doc: "a byte in the write-ahead log is changed", fits: healing,
-			inject: on((*scene).anyone, replaces(broken(flipLog)))},
+			inject: on((*scene).anyone, replaces(written(broken(flipLog))))},
 		{name: "cut-wal", doc: "the write-ahead log is cut short: etcd takes it for a torn tail, or misses a part of it", fits: healing,
 			inject: on((*scene).follower, broken(cutLog))},
 		{name: "remove-wal", doc: "the write-ahead log is removed", fits: healing, inject: on((*scene).anyone, replaces(broken(removeLog)))},

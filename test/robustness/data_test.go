@@ -47,17 +47,33 @@ func newestLog(dir string) (string, []byte, error) {
 	return path, bytes.TrimRight(text, "\x00"), err
 }
 
-// flipLog changes a byte of a value in the middle of the log: its checksum cannot be right.
+// lastValue is where the last value in a log lies, -1 if it holds none.
+func lastValue(log []byte) int { return bytes.LastIndex(log, []byte("of "+journalled)) }
+
+// written waits until the victim's log holds a value: the first fault may come before the first write.
+func written(do func(*scene, *runner) error) func(*scene, *runner) error {
+	return func(s *scene, r *runner) error {
+		for s.ctx.Err() == nil {
+			if _, log, err := newestLog(r.data); err != nil || lastValue(log) >= 0 {
+				break
+			}
+			sleep(s.ctx, 50*time.Millisecond)
+		}
+		return do(s, r)
+	}
+}
+
+// flipLog changes a byte of the last value in the log: its checksum cannot be right, and the log does not end there.
 func flipLog(_ *scene, dir string) error {
-	path, text, err := newestLog(dir)
+	path, log, err := newestLog(dir)
 	if err != nil {
 		return err
 	}
-	at := bytes.Index(text[len(text)/2:], []byte("of "+journalled))
+	at := lastValue(log)
 	if at < 0 {
-		return errors.New("there is no value in the second half of the log")
+		return errors.New("there is no value in the log")
 	}
-	return overwrite(path, int64(len(text)/2+at+4), []byte{'#'})
+	return overwrite(path, int64(at+4), []byte{'#'})
 }
 
 // cutLog shortens the log: etcd takes that for a torn tail.

@@ -17,7 +17,7 @@ var turmoil = []struct {
 	{"wipe-follower", healing, on((*scene).follower, replaces(broken(wipe)))},
 	{"wipe-leader", healing, on((*scene).leader, replaces(broken(wipe)))},
 	{"delete-claim-and-pod", healing, on((*scene).anyone, replaces(deleteClaimAndPod))},
-	{"flip-wal", healing, on((*scene).follower, replaces(broken(flipLog)))},
+	{"flip-wal", healing, on((*scene).follower, replaces(written(broken(flipLog))))},
 	{"delete-pod", ofThree, on((*scene).anyone, func(s *scene, r *runner) error {
 		err := deletePod(s, r)
 		s.keep = false
