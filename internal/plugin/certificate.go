@@ -32,10 +32,11 @@ NAME is the common name of the certificate; with authentication it is the user o
 operator writes tls.crt, tls.key and ca.crt into it. It renews them in place as long as the Secret is there, and carries them
 through changes of the CA: mount the Secret, and do not copy it. Asked for once more, nothing is made twice.
 
-That takes get on etcdclusters, and get and create on secrets. What is printed is no secret.`,
+What is printed is no secret.`,
 		Example: `  kubectl etcd certificate demo shop
   kubectl etcd certificate demo shop --secret shop-etcd`,
-		Args: cobra.ExactArgs(2),
+		Annotations: takes("`get` on `etcdclusters`, `get` and `create` on core `secrets`"),
+		Args:        cobra.ExactArgs(2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			return s.completeCluster(cmd, args, begun)
 		},

@@ -2,30 +2,16 @@ package plugin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/yaml"
 )
 
-// screen is one picture of what was asked for: as text, as a document, and in a word.
-type screen struct {
-	text   func(page) string
-	object any
-	health Health
-}
-
-// picture takes a look and makes a screen of it.
-type picture func(context.Context) (screen, error)
-
 func statusCommand(s *shared) *cobra.Command {
-	var output string
-	var all, watch bool
+	var v view
 	cmd := &cobra.Command{
 		Use:   "status [CLUSTER]",
 		Short: "Show how a cluster is, on one screen; without a name, a line for each cluster",
@@ -40,26 +26,18 @@ say something else to what the plugin sees than what the operator said last; "ku
   kubectl etcd status demo -w
   kubectl etcd status -A
   kubectl etcd status demo -o json | jq .health`,
+		Annotations:       takes(looks + "; without a name, or for completion, `list` on `etcdclusters`"),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: s.completeCluster,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf(output, "table", "wide", "json", "yaml"); err != nil {
-				return err
-			}
-			p, err := s.statusPicture(args, all)
+			p, err := s.statusPicture(args, v.all)
 			if err != nil {
 				return err
 			}
-			if watch {
-				return s.watch(cmd.Context(), p, output)
-			}
-			return s.show(cmd.Context(), p, output)
+			return s.present(cmd.Context(), p, v)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "Output format: table, wide, json or yaml")
-	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "List the clusters of all namespaces")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "Look again every 2 s: in place on a terminal, else one after the other")
-	completion(cmd, "output", "table", "wide", "json", "yaml")
+	v.addFlags(cmd, "clusters")
 	return cmd
 }
 
@@ -73,12 +51,10 @@ func explainCommand(s *shared) *cobra.Command {
 The operator's own rules are run here on what the plugin sees, so this also tells what the operator would do if it is not
 running, and says when its answer is not the one that the operator gave last.`,
 		Example:           `  kubectl etcd explain demo`,
+		Annotations:       takes(looks),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: s.completeCluster,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf(output, "text", "json", "yaml"); err != nil {
-				return err
-			}
 			key, err := s.key(args[0])
 			if err != nil {
 				return err
@@ -95,16 +71,8 @@ running, and says when its answer is not the one that the operator gave last.`,
 			return s.print(screen{text: func(p page) string { return explanationText(e, p) }, object: e}, output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "Output format: text, json or yaml")
-	completion(cmd, "output", "text", "json", "yaml")
+	outputFlag(cmd, &output, "text", "json", "yaml")
 	return cmd
-}
-
-func oneOf(output string, formats ...string) error {
-	if !slices.Contains(formats, output) {
-		return fmt.Errorf("--output is %q: use one of %v", output, formats)
-	}
-	return nil
 }
 
 func (s *shared) statusPicture(args []string, all bool) (picture, error) {
@@ -170,44 +138,4 @@ func noClusters(namespace string) string {
 		return "There is no EtcdCluster.\n"
 	}
 	return fmt.Sprintf("There is no EtcdCluster in namespace %q; -A lists all namespaces.\n", namespace)
-}
-
-// show takes one look, prints it and ends with the code of the health.
-func (s *shared) show(ctx context.Context, p picture, output string) error {
-	scr, err := p(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.print(scr, output); err != nil {
-		return err
-	}
-	return exitWith(scr.health)
-}
-
-func exitWith(h Health) error {
-	if code := h.ExitCode(); code != ExitHealthy {
-		return Exit(code)
-	}
-	return nil
-}
-
-func (s *shared) print(scr screen, output string) error {
-	text, err := s.render(scr, output)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprint(s.Out, text)
-	return err
-}
-
-func (s *shared) render(scr screen, output string) (string, error) {
-	switch output {
-	case "json":
-		out, err := json.MarshalIndent(scr.object, "", "  ")
-		return string(out) + "\n", err
-	case "yaml":
-		out, err := yaml.Marshal(scr.object)
-		return string(out), err
-	}
-	return scr.text(s.page(output == "wide")), nil
 }

@@ -50,11 +50,9 @@ exists is changed: a restore is always a new cluster.`,
   kubectl etcd restore demo-2 --from nightly-20261121-020000 --apply
   kubectl etcd restore demo -n elsewhere --from prod/nightly-20261121-020000 > demo.yaml
   kubectl etcd restore demo --from s3://backup/demo/now.db --endpoint https://s3.example.com:9000 --credentials s3 --version 3.6.16`,
-		Args: cobra.ExactArgs(1),
+		Annotations: takes("`get` on `etcdsnapshots` and `etcdclusters`; with `--apply` also `create` on `etcdclusters`"),
+		Args:        cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := oneOf(r.output, "yaml", "json"); err != nil {
-				return err
-			}
 			key, err := s.key(args[0])
 			if err != nil {
 				return err
@@ -75,8 +73,7 @@ exists is changed: a restore is always a new cluster.`,
 	flags.StringVar(&r.like, "like", "", "EtcdCluster whose spec is taken over (default: that of the snapshot)")
 	flags.StringVar(&r.version, "version", "", "Version of etcd (default: that of --like, or that of the snapshot)")
 	flags.BoolVar(&r.apply, "apply", false, "Create the cluster instead of printing its manifest")
-	flags.StringVarP(&r.output, "output", "o", "yaml", "Output format: yaml or json")
-	completion(cmd, "output", "yaml", "json")
+	outputFlag(cmd, &r.output, "yaml", "json")
 	_ = cmd.MarkFlagRequired("from") // it fails only for a flag that does not exist
 	_ = cmd.RegisterFlagCompletionFunc("from", s.completeSnapshot)
 	return cmd

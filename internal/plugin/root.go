@@ -43,6 +43,15 @@ func CodeOf(err error) (code int, tell bool) {
 	return ExitError, true
 }
 
+// rights is the annotation of a command that says what its user has to be allowed to do.
+const rights = "rights"
+
+func takes(what string) map[string]string { return map[string]string{rights: what} }
+
+// looks is what it takes to look at a cluster.
+const looks = "`get` on `etcdclusters`, `list` on `etcdmembers` and core `pods`, `create` on core `pods/portforward`; with TLS and " +
+	"authentication what is said above"
+
 // Environment is what the plugin runs in.
 type Environment struct {
 	genericiooptions.IOStreams

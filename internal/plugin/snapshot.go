@@ -33,8 +33,7 @@ stored has been read back and verified. "save" needs neither operator nor store:
 }
 
 func listCommand(s *shared) *cobra.Command {
-	var output string
-	var all, watch bool
+	var v view
 	cmd := &cobra.Command{
 		Use:     "list [CLUSTER]",
 		Aliases: []string{"ls"},
@@ -42,29 +41,21 @@ func listCommand(s *shared) *cobra.Command {
 		Example: `  kubectl etcd snapshot list demo
   kubectl etcd snapshot list -A
   kubectl etcd snapshot list demo -o json | jq '.items[0].uri'`,
+		Annotations:       takes("`list` on `etcdsnapshots` and `etcdsnapshotschedules`"),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: s.completeCluster,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf(output, "table", "wide", "json", "yaml"); err != nil {
-				return err
-			}
-			if all && len(args) > 0 {
+			if v.all && len(args) > 0 {
 				return errors.New("--all-namespaces lists those of all clusters: leave out the name, or use -n")
 			}
-			p, err := s.snapshotsPicture(args, all)
+			p, err := s.snapshotsPicture(args, v.all)
 			if err != nil {
 				return err
 			}
-			if watch {
-				return s.watch(cmd.Context(), p, output)
-			}
-			return s.show(cmd.Context(), p, output)
+			return s.present(cmd.Context(), p, v)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "Output format: table, wide, json or yaml")
-	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "List the snapshots of all namespaces")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "Look again every 2 s: in place on a terminal, else one after the other")
-	completion(cmd, "output", "table", "wide", "json", "yaml")
+	v.addFlags(cmd, "snapshots")
 	return cmd
 }
 
@@ -157,12 +148,10 @@ func describeCommand(s *shared) *cobra.Command {
 		Use:               "describe NAME",
 		Short:             "Show one snapshot: where it is, what it contains, and whether it was tried out",
 		Example:           `  kubectl etcd snapshot describe nightly-20261121-020000`,
+		Annotations:       takes("`get` on `etcdsnapshots`"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: s.completeSnapshot,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOf(output, "text", "json", "yaml"); err != nil {
-				return err
-			}
 			_, o, err := s.snapshot(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -172,8 +161,7 @@ func describeCommand(s *shared) *cobra.Command {
 			return s.print(screen{text: text, object: described}, output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "Output format: text, json or yaml")
-	completion(cmd, "output", "text", "json", "yaml")
+	outputFlag(cmd, &output, "text", "json", "yaml")
 	return cmd
 }
 

@@ -24,6 +24,7 @@ func verifyCommand(s *shared) *cobra.Command {
 		Long: `Have the operator try a snapshot out: it is restored into a throwaway member of the version it was taken from, and its data are
 compared with what was recorded. With --wait the command ends with 1 unless they are the same.`,
 		Example:           `  kubectl etcd snapshot verify nightly-20261121-020000 --wait`,
+		Annotations:       takes("`get` and `patch` on `etcdsnapshots`"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: s.completeSnapshot,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -103,6 +104,7 @@ func deleteCommand(s *shared) *cobra.Command {
 
 Nothing is deleted without --yes; then what would be is told.`,
 		Example:           `  kubectl etcd snapshot delete nightly-20261121-020000 --with-data --yes`,
+		Annotations:       takes("`get` and `delete` on `etcdsnapshots`; with `--with-data` also `patch`"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: s.completeSnapshot,
 		RunE: func(cmd *cobra.Command, args []string) error {

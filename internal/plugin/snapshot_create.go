@@ -43,12 +43,11 @@ stored. With --wait the command ends once what was stored has been read back and
 		Example: `  kubectl etcd snapshot create demo --wait
   kubectl etcd snapshot create demo --to s3://backup/demo --endpoint https://s3.example.com:9000 --credentials s3 --ca s3-ca
   kubectl etcd snapshot create demo --to pvc://backup/demo --name before-upgrade`,
+		Annotations: takes("`get` on `etcdclusters`, `create` on `etcdsnapshots`; without `--to` also `list` on `etcdsnapshots` and " +
+			"`etcdsnapshotschedules`, with `--wait` also `get` on `etcdsnapshots`"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: s.completeCluster,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := oneOf(c.output, "text", "json", "yaml"); err != nil {
-				return err
-			}
 			if c.cluster, err = s.key(args[0]); err != nil {
 				return err
 			}
@@ -66,8 +65,7 @@ stored. With --wait the command ends once what was stored has been read back and
 	flags.BoolVar(&c.compress, "compress", false, "Compress what is stored (zstd)")
 	flags.BoolVar(&c.wait, "wait", false, "Wait until it is complete, or has failed")
 	flags.DurationVar(&c.patience, "timeout", time.Hour, "How long to wait with --wait")
-	flags.StringVarP(&c.output, "output", "o", "text", "Output format: text, json or yaml")
-	completion(cmd, "output", "text", "json", "yaml")
+	outputFlag(cmd, &c.output, "text", "json", "yaml")
 	cmd.MarkFlagsMutuallyExclusive("to", "like")
 	return cmd
 }

@@ -30,8 +30,9 @@ there is one. The checksum that etcd sends with it is verified while it streams.
 "etcdutl snapshot restore" takes.
 
 It holds all keys and values in the clear: it is readable by you only.`,
-		Example: `  kubectl etcd snapshot save demo demo.db`,
-		Args:    cobra.ExactArgs(2),
+		Example:     `  kubectl etcd snapshot save demo demo.db`,
+		Annotations: takes(looks),
+		Args:        cobra.ExactArgs(2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return nil, cobra.ShellCompDirectiveDefault
