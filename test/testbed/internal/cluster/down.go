@@ -12,6 +12,8 @@ import (
 
 	"github.com/cozystack/etcd-operator/test/testbed/internal/cgroup"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/controlplane"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/layout"
+	"github.com/cozystack/etcd-operator/test/testbed/internal/machine"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/network"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/node"
 	"github.com/cozystack/etcd-operator/test/testbed/internal/process"
@@ -54,7 +56,12 @@ func (c *Cluster) stop(ctx context.Context) error {
 	for _, name := range table.Names() {
 		errs = append(errs, table.Stop(name, grace))
 	}
-	errs = append(errs, endMarked(), network.Down(ctx), cgroup.Tree{Root: cgroup.Mount}.RemoveAll(), c.State.RestoreSysctls())
+	volumes := c.Layout.Volumes()
+	if owner := c.State.Owner(); owner != "" {
+		volumes = layout.Layout{Root: owner}.Volumes()
+	}
+	errs = append(errs, endMarked(), network.Down(ctx), machine.UnshareVolumes(volumes),
+		cgroup.Tree{Root: cgroup.Mount}.RemoveAll(), c.State.RestoreSysctls())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop the testbed: %w", err)
 	}

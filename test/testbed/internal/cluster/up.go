@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -159,7 +160,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, o UpOptions) error {
 	if err := c.remember(o.Nodes, o.With); err != nil {
 		return err
 	}
-	if err := c.startPrograms(ctx, controlplane.Stores); err != nil {
+	if err := errors.Join(machine.ShareVolumes(c.Layout.Volumes()), c.startPrograms(ctx, controlplane.Stores)); err != nil {
 		return err
 	}
 	for n := 1; n <= o.Nodes; n++ {

@@ -46,9 +46,10 @@ func (n Node) Init() error {
 
 // mounts gives the node its own view of the folders that the programs write to.
 func (n Node) mounts() error {
-	// First cut the link to the host's mounts, then share within the node: volume mounts have to propagate.
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+	// Nothing mounted here is seen by the host, and what the host mounts later is seen here: volumes with a size of their own
+	// (machine.ShareVolumes). Then share within the node: volume mounts have to propagate.
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("cut the mounts off from the host: %w", err)
 	}
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("make mounts shared: %w", err)
