@@ -3,14 +3,11 @@ package authentication
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -18,6 +15,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/retry"
+	"github.com/cozystack/etcd-operator/internal/controller/wake"
 )
 
 // SetupWithManager watches EtcdClusters, whose status tells when members are healthy, the operator's own Secrets, and, of those that
@@ -27,7 +25,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int, strangers c
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("authentication").
 		For(&v1alpha2.EtcdCluster{}).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(clusterOf)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(wake.Labelled(v1alpha2.LabelCluster))).
 		WatchesRawSource(source.Kind(strangers, secrets, handler.TypedEnqueueRequestsFromMapFunc(r.clustersNaming))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
 		Complete(r)
@@ -37,26 +35,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int, strangers c
 	return nil
 }
 
-func clusterOf(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[v1alpha2.LabelCluster]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
-}
-
 // clustersNaming are those whose spec names a Secret.
 func (r *Reconciler) clustersNaming(ctx context.Context, secret *metav1.PartialObjectMetadata) (requests []reconcile.Request) {
-	var clusters v1alpha2.EtcdClusterList
-	if r.Client.List(ctx, &clusters, client.InNamespace(secret.Namespace), client.UnsafeDisableDeepCopy) != nil {
-		return nil // the cache is not there yet: it will show every cluster anyway
-	}
-	for i := range clusters.Items {
-		if slices.Contains(namedSecrets(&clusters.Items[i]), secret.Name) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&clusters.Items[i])})
-		}
-	}
-	return requests
+	return wake.Naming(ctx, r.Client, secret, namedSecrets)
 }
 
 // namedSecrets are the names of all Secrets with passwords that a spec names.

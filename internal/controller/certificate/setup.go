@@ -3,7 +3,6 @@ package certificate
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/retry"
+	"github.com/cozystack/etcd-operator/internal/controller/wake"
 )
 
 // SetupWithManager watches everything that carries a cluster's label, and the Secrets that specs name: of those only the metadata, in
@@ -29,7 +29,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int, strangers c
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
 		WatchesRawSource(source.Kind(strangers, SecretMetadata(), handler.TypedEnqueueRequestsFromMapFunc(r.clustersNaming)))
 	for _, o := range []client.Object{&v1alpha2.EtcdMember{}, &corev1.Pod{}, &corev1.Secret{}, &corev1.ConfigMap{}} {
-		b = b.Watches(o, handler.EnqueueRequestsFromMapFunc(clusterOf))
+		b = b.Watches(o, handler.EnqueueRequestsFromMapFunc(wake.Labelled(v1alpha2.LabelCluster)))
 	}
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up certificate controller: %w", err)
@@ -42,27 +42,10 @@ func SecretMetadata() *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
 }
 
-func clusterOf(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[v1alpha2.LabelCluster]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
-}
-
 // clustersNaming are those whose spec names a Secret, and the one that the Secret itself names.
 func (r *Reconciler) clustersNaming(ctx context.Context, secret *metav1.PartialObjectMetadata) (requests []reconcile.Request) {
 	if name := secret.Labels[v1alpha2.LabelClientCertificateOf]; name != "" {
 		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.Namespace, Name: name}})
 	}
-	var clusters v1alpha2.EtcdClusterList
-	if r.Client.List(ctx, &clusters, client.InNamespace(secret.Namespace), client.UnsafeDisableDeepCopy) != nil {
-		return requests // the cache is not there yet: it will show every cluster anyway
-	}
-	for i := range clusters.Items {
-		if slices.Contains(namedSecrets(&clusters.Items[i]), secret.Name) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&clusters.Items[i])})
-		}
-	}
-	return requests
+	return append(requests, wake.Naming(ctx, r.Client, secret, namedSecrets)...)
 }

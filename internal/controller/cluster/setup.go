@@ -1,20 +1,18 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/retry"
+	"github.com/cozystack/etcd-operator/internal/controller/wake"
 )
 
 // SetupWithManager watches EtcdClusters and everything that carries their label. workers clusters are looked at side by
@@ -27,18 +25,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
 	for _, o := range []client.Object{
 		&v1alpha2.EtcdMember{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{}, &corev1.Service{}, &policyv1.PodDisruptionBudget{},
 	} {
-		b = b.Watches(o, handler.EnqueueRequestsFromMapFunc(clusterOf))
+		b = b.Watches(o, handler.EnqueueRequestsFromMapFunc(wake.Labelled(v1alpha2.LabelCluster)))
 	}
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up cluster controller: %w", err)
 	}
 	return nil
-}
-
-func clusterOf(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[v1alpha2.LabelCluster]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
 }

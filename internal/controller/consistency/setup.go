@@ -1,19 +1,16 @@
 package consistency
 
 import (
-	"context"
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/retry"
+	"github.com/cozystack/etcd-operator/internal/controller/wake"
 )
 
 // patience bounds a comparison: databases may be large. workers clusters are compared side by side.
@@ -24,19 +21,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("consistency").
 		For(&v1alpha2.EtcdCluster{}).
-		Watches(&v1alpha2.EtcdMember{}, handler.EnqueueRequestsFromMapFunc(clusterOf)).
+		Watches(&v1alpha2.EtcdMember{}, handler.EnqueueRequestsFromMapFunc(wake.Labelled(v1alpha2.LabelCluster))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter(), ReconciliationTimeout: patience}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up consistency controller: %w", err)
 	}
 	return nil
-}
-
-func clusterOf(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[v1alpha2.LabelCluster]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/controller/retry"
+	"github.com/cozystack/etcd-operator/internal/controller/wake"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
@@ -45,14 +46,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workers int) error {
 	return nil
 }
 
-// memberOf names the member whose label o carries.
-func memberOf(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[v1alpha2.LabelMember]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
-}
+// memberOf names the member whose label an object carries.
+var memberOf = wake.Labelled(v1alpha2.LabelMember)
 
 func (r *Reconciler) membersOf(ctx context.Context, cluster client.Object) []reconcile.Request {
 	var members v1alpha2.EtcdMemberList
