@@ -90,6 +90,15 @@ type EtcdClusterStatus struct {
 	// +optional
 	Consistency *ConsistencyCheck `json:"consistency,omitempty"`
 
+	// Template is what all members were last brought to, completely and in health. While what the spec asks for cannot be carried out,
+	// members that are added or repaired get this.
+	// +optional
+	Template *MemberTemplate `json:"template,omitempty"`
+
+	// Rollout is how far members are with what the spec asks for.
+	// +optional
+	Rollout *RolloutStatus `json:"rollout,omitempty"`
+
 	// LastSnapshot is the newest complete EtcdSnapshot of the cluster.
 	// +optional
 	LastSnapshot *LastSnapshot `json:"lastSnapshot,omitempty"`

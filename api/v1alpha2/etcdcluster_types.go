@@ -45,6 +45,7 @@ type EtcdClusterList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.auth) || !(has(self.auth.enabled) && self.auth.enabled) && !(has(self.auth.users) && self.auth.users.size() > 0) || has(self.tls) && has(self.tls.client)",message="auth.enabled and auth.users need tls.client: passwords are not sent in plain"
 // +kubebuilder:validation:XValidation:rule="has(self.bootstrap) == has(oldSelf.bootstrap) && (!has(self.bootstrap) || self.bootstrap == oldSelf.bootstrap)",message="bootstrap cannot be changed: it says how the cluster comes by its first data; create another EtcdCluster instead"
 // +kubebuilder:validation:XValidation:rule="self.version == oldSelf.version",message="version cannot be changed on an existing cluster yet: this version of the operator does no rolling upgrades"
+// +kubebuilder:validation:XValidation:rule="!has(self.updateStrategy) || !has(self.updateStrategy.type) || self.updateStrategy.type == 'RollingUpdate'",message="updateStrategy OnDelete is not carried out yet by this version of the operator"
 type EtcdClusterSpec struct {
 	// Replicas is the number of members wanted. 0 pauses the cluster: all members stop, all volumes and identities are kept.
 	// Odd numbers are advised: an even size tolerates no more failures than one less. Until the cluster has formed
@@ -119,6 +120,12 @@ type EtcdClusterSpec struct {
 	// +kubebuilder:default={}
 	// +optional
 	MemberReplacement MemberReplacement `json:"memberReplacement,omitzero"`
+
+	// UpdateStrategy says how members take over changes that need a restart. A change takes effect at once.
+	//
+	// +kubebuilder:default={}
+	// +optional
+	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitzero"`
 }
 
 // ReplacementMode says who decides that a member is replaced.

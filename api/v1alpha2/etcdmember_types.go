@@ -67,6 +67,14 @@ type EtcdMemberSpec struct {
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
+	// RestartedAt is AnnotationRestartedAt of the cluster when the member was last let start anew.
+	// +optional
+	RestartedAt string `json:"restartedAt,omitempty"`
+
+	// UpdateStrategy says who makes a Pod of an earlier start anew: the operator, or with OnDelete people, by deleting it.
+	// +optional
+	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitempty"`
+
 	// Bootstrap is true for a member that forms the cluster, false for one that joins it later.
 	// +optional
 	Bootstrap bool `json:"bootstrap,omitempty"`

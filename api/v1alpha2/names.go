@@ -21,6 +21,8 @@ const (
 	// AnnotationReconcile with the value ReconcileDisabled on an EtcdCluster stops the operator from changing anything
 	// of that cluster. Status goes on being reported.
 	AnnotationReconcile = "etcd-operator.cozystack.io/reconcile"
+	// AnnotationRestartedAt on an EtcdCluster, with any value, restarts its members one after the other, as it does for Deployments.
+	AnnotationRestartedAt = "kubectl.kubernetes.io/restartedAt"
 	// AnnotationMemberUID on a volume is the UID of the EtcdMember it was made for.
 	AnnotationMemberUID = "etcd-operator.cozystack.io/member-uid"
 	// AnnotationMemberID on a volume is etcd's member ID, in hexadecimal, of the voter whose vote it holds. It outlives the

@@ -39,8 +39,9 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 	s.replacements(&c, now)
 	s.volumes(&c, now)
 	s.alarms(&c)
+	target := s.Target()
 	for _, m := range s.Members {
-		c.Members = append(c.Members, s.member(m, now))
+		c.Members = append(c.Members, s.member(target, m, now))
 	}
 	for i, m := range s.Members {
 		if c.Members[i].Healthy && !m.Answer.Status.Learner {
@@ -76,7 +77,7 @@ func deadline(c *v1alpha2.EtcdCluster) time.Duration {
 	return 10 * time.Minute
 }
 
-func (s *Scene) member(m *Member, now time.Time) plan.Member {
+func (s *Scene) member(target *v1alpha2.EtcdCluster, m *Member, now time.Time) plan.Member {
 	o := m.Object
 	p := plan.Member{
 		Name:      o.Name,
@@ -94,15 +95,8 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 		Gone:      m.Pod == nil && m.Claim == nil,
 		Stale:     m.Pod != nil && resource.Stale(o, m.Pod),
 	}
-	restart, renewal := resource.Differences(s.Cluster, o)
 	s.standing(m, &p)
-	if p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name); s.NextPeerURL(m) != p.StartsAt {
-		restart = append(restart, "peerURL")
-	}
-	if s.holdsSource(m) {
-		restart = append(restart, "volume of the snapshot")
-	}
-	p.Outdated, p.Behind = len(renewal) > 0, strings.Join(restart, ", ")
+	s.differences(target, m, &p)
 	s.health(m, &p)
 	p.Barred = !p.Healthy && m.Answer.Barred()
 	if etcd := etcdIn(m.Pod); etcd != nil && unheard(&p) {
@@ -111,6 +105,19 @@ func (s *Scene) member(m *Member, now time.Time) plan.Member {
 	s.trouble(m, &p, now)
 	s.records(m, &p)
 	return p
+}
+
+// differences fills in what m does not have of what it is to have.
+func (s *Scene) differences(target *v1alpha2.EtcdCluster, m *Member, p *plan.Member) {
+	o := m.Object
+	d := resource.Differences(target, o, false)
+	if p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name); s.NextPeerURL(m) != p.StartsAt {
+		d.Restart = append(d.Restart, "peerURL")
+	}
+	if s.holdsSource(m) {
+		d.Restart = append(d.Restart, "volume of the snapshot")
+	}
+	p.Outdated, p.Behind = len(d.Live)+len(d.Grow)+len(d.Replace) > 0, strings.Join(d.Restart, ", ")
 }
 
 // NextPeerURL is the peer URL that m is to be started with next time: the one that the spec asks for once etcd lists it there.

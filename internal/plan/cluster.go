@@ -38,6 +38,10 @@ type Cluster struct {
 	Unsecured bool // a plane is to be secured, and it is not known yet whom members are to trust there
 	Severed   bool // no quorum of the members accepts each other's certificates as they run
 
+	Rollout   Rollout
+	Versions  Versions
+	Rehearsal Rehearsal
+
 	AuthPending string // what the declared authentication waits for; empty when nothing is declared, or all is as declared
 
 	Alarms []Alarm // that etcd has raised

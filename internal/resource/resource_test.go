@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -43,27 +42,6 @@ func TestMemberNameIsADNSLabelAndBelongsToTheUID(t *testing.T) {
 	}
 	if again := resource.MemberName(longest, "another-uid", 7); again == name {
 		t.Errorf("a cluster of another UID has the member %s too", name)
-	}
-}
-
-func TestOutdatedNamesEveryFieldThatDiffers(t *testing.T) {
-	before := plainCluster()
-	m := member(before)
-	if got := resource.Outdated(before, m); got != nil {
-		t.Errorf("a new member differs in %v", got)
-	}
-	after := fullCluster()
-	after.Spec.Affinity = &corev1.Affinity{}
-	want := []string{
-		"version", "storage", "resources", "additionalMetadata", "affinity", "topologySpreadConstraints", "options", "imagePullSecrets",
-	}
-	if diff := cmp.Diff(want, resource.Outdated(after, m)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	rewritten := plainCluster()
-	rewritten.Spec.Storage.Size = apiresource.MustParse("1024Mi")
-	if got := resource.Outdated(rewritten, m); got != nil {
-		t.Errorf("the same size written differently is a difference in %v", got)
 	}
 }
 

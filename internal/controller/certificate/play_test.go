@@ -113,7 +113,7 @@ func (w *world) roll() (rolled bool) {
 	for _, name := range slices.Sorted(maps.Keys(w.running)) {
 		m := w.memberNamed(name)
 		wanted := resource.WantedPeerURL(c, name)
-		if restart, _ := resource.Differences(c, m); len(restart) == 0 && wanted == m.Spec.PeerURL {
+		if d := resource.Differences(c, m, false); len(d.Restart) == 0 && wanted == m.Spec.PeerURL {
 			continue
 		}
 		resource.Update(c, m, wanted)

@@ -133,7 +133,7 @@ func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Ste
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Removal.Confirmed = true })
 	case plan.Update:
 		m := s.Find(step.Name)
-		return r.patchMember(ctx, m.Object, func(o *v1alpha2.EtcdMember) { resource.Update(s.Cluster, o, s.NextPeerURL(m)) })
+		return r.patchMember(ctx, m.Object, func(o *v1alpha2.EtcdMember) { resource.Update(s.Target(), o, s.NextPeerURL(m)) })
 	case plan.Park:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Dormant = true })
 	case plan.Wake:

@@ -31,7 +31,7 @@ func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name s
 }
 
 func (r *Reconciler) createMember(ctx context.Context, s *observe.Scene, intent resource.MemberIntent) error {
-	m := resource.Member(s.Cluster, intent)
+	m := resource.Member(s.Target(), intent)
 	if err := r.Client.Create(ctx, m); err != nil {
 		return fmt.Errorf("create EtcdMember %s: %w", m.Name, err)
 	}

@@ -1,0 +1,48 @@
+package resource
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+)
+
+// Update gives m what its cluster asks for in fields of the class Restart, and the peer URL that etcd lists it under, and lets it start
+// anew.
+func Update(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember, peerURL string) {
+	take(c, m, Restart)
+	m.Spec.PeerURL = peerURL
+	m.Spec.Start++
+}
+
+func take(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember, class Class) {
+	for _, field := range MemberFields {
+		if field.Class == class {
+			field.take(m, c)
+		}
+	}
+}
+
+// Stale says whether a member's Pod was made before the member was last let start anew.
+func Stale(m *v1alpha2.EtcdMember, pod *corev1.Pod) bool {
+	made, err := strconv.ParseInt(pod.Annotations[v1alpha2.AnnotationStart], 10, 64)
+	return m.Spec.Start > 0 && (err != nil || made < m.Spec.Start)
+}
+
+// tellStart writes on a Pod which start of the member it was made for, and which restart was asked for last.
+func tellStart(m *v1alpha2.EtcdMember, pod *corev1.Pod) {
+	if m.Spec.Start > 0 {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha2.AnnotationStart, strconv.FormatInt(m.Spec.Start, 10))
+	}
+	if m.Spec.RestartedAt != "" {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha2.AnnotationRestartedAt, m.Spec.RestartedAt)
+	}
+}
+
+func tellCertificates(pod *corev1.Pod, serials string) {
+	if serials != "" {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha2.AnnotationCertificates, serials)
+	}
+}
