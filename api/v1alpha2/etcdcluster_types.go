@@ -46,6 +46,9 @@ type EtcdClusterList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.bootstrap) == has(oldSelf.bootstrap) && (!has(self.bootstrap) || self.bootstrap == oldSelf.bootstrap)",message="bootstrap cannot be changed: it says how the cluster comes by its first data; create another EtcdCluster instead"
 // +kubebuilder:validation:XValidation:rule="self.version == oldSelf.version",message="version cannot be changed on an existing cluster yet: this version of the operator does no rolling upgrades"
 // +kubebuilder:validation:XValidation:rule="!has(self.updateStrategy) || !has(self.updateStrategy.type) || self.updateStrategy.type == 'RollingUpdate'",message="updateStrategy OnDelete is not carried out yet by this version of the operator"
+// +kubebuilder:validation:XValidation:rule="self.?options.?heartbeatIntervalMilliseconds.orValue(100) <= 5 * oldSelf.?options.?heartbeatIntervalMilliseconds.orValue(100) && oldSelf.?options.?heartbeatIntervalMilliseconds.orValue(100) <= 5 * self.?options.?heartbeatIntervalMilliseconds.orValue(100) && self.?options.?electionTimeoutMilliseconds.orValue(1000) <= 5 * oldSelf.?options.?electionTimeoutMilliseconds.orValue(1000) && oldSelf.?options.?electionTimeoutMilliseconds.orValue(1000) <= 5 * self.?options.?electionTimeoutMilliseconds.orValue(1000)",message="options.heartbeatIntervalMilliseconds and electionTimeoutMilliseconds may change by at most a factor of 5 at a time, because members with the old and the new timers run side by side while the change is rolled out: go there in steps"
+// +kubebuilder:validation:XValidation:rule="self.?options.?electionTimeoutMilliseconds.orValue(1000) >= 3 * oldSelf.?options.?heartbeatIntervalMilliseconds.orValue(100) && oldSelf.?options.?electionTimeoutMilliseconds.orValue(1000) >= 3 * self.?options.?heartbeatIntervalMilliseconds.orValue(100)",message="options.electionTimeoutMilliseconds must be at least 3 times heartbeatIntervalMilliseconds also between old and new timers, or members would hold elections all the time while the change is rolled out: raise the election timeout first, or go there in steps"
+// +kubebuilder:validation:XValidation:rule="!has(self.options) || !has(self.options.warningUnaryRequestDuration) || !self.version.startsWith('3.5.')",message="etcd 3.5 does not know options.warningUnaryRequestDuration: leave it out"
 type EtcdClusterSpec struct {
 	// Replicas is the number of members wanted. 0 pauses the cluster: all members stop, all volumes and identities are kept.
 	// Odd numbers are advised: an even size tolerates no more failures than one less. Until the cluster has formed
@@ -214,44 +217,4 @@ type AdditionalMetadata struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
-// CompactionMode is how etcd compacts by itself.
-//
-// +kubebuilder:validation:Enum=periodic;revision
-type CompactionMode string
-
-const (
-	// CompactionPeriodic keeps the history of a period of time.
-	CompactionPeriodic CompactionMode = "periodic"
-	// CompactionRevision keeps a number of revisions.
-	CompactionRevision CompactionMode = "revision"
-)
-
-// EtcdOptions are settings of etcd itself.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.autoCompactionRetention) || self.autoCompactionRetention.matches('^[0-9]+$') || (!(has(self.autoCompactionMode) && self.autoCompactionMode == 'revision') && self.autoCompactionRetention.matches('^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h))+$'))",message="options.autoCompactionRetention must be an integer (revisions, or hours with mode periodic) or, with mode periodic, a duration such as 30m"
-type EtcdOptions struct {
-	// QuotaBackendBytes is the size of the database in bytes at which etcd stops accepting writes. 0 means etcd's default of 2 GiB.
-	//
-	// +kubebuilder:validation:Minimum=0
-	// +optional
-	QuotaBackendBytes *int64 `json:"quotaBackendBytes,omitempty"`
-
-	// AutoCompactionMode is periodic (etcd's default) or revision.
-	// +optional
-	AutoCompactionMode CompactionMode `json:"autoCompactionMode,omitempty"`
-
-	// AutoCompactionRetention is a duration such as 30m or a number of hours (periodic), or a number of revisions (revision).
-	// Unset or "0" means no automatic compaction.
-	//
-	// +kubebuilder:validation:MaxLength=64
-	// +optional
-	AutoCompactionRetention string `json:"autoCompactionRetention,omitempty"`
-
-	// SnapshotCount is the number of committed transactions after which etcd writes a snapshot to disk. Unset means etcd's default.
-	//
-	// +kubebuilder:validation:Minimum=1
-	// +optional
-	SnapshotCount *int64 `json:"snapshotCount,omitempty"`
 }

@@ -38,6 +38,8 @@ const (
 	// AnnotationCertificates on a member's Pod are the serial numbers of the certificates that it is to show. A change of it lets the
 	// kubelet carry them into the Pod at once; by itself it looks every minute.
 	AnnotationCertificates = "etcd-operator.cozystack.io/certificates"
+	// AnnotationTemplate on the Pod of a rehearsal is the template that it tries out, as a hash.
+	AnnotationTemplate = "etcd-operator.cozystack.io/template"
 	// AnnotationReplace on an EtcdMember asks for its replacement, whatever spec.memberReplacement.mode says.
 	AnnotationReplace = "etcd-operator.cozystack.io/replace"
 	// AnnotationAllowDeletion with the value "true" on an EtcdMember or a data volume lets people delete it by hand.

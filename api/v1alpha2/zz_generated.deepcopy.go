@@ -5,8 +5,8 @@
 package v1alpha2
 
 import (
-	"k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -91,7 +91,7 @@ func (in *AuthSpec) DeepCopyInto(out *AuthSpec) {
 	*out = *in
 	if in.RootCredentialsSecretRef != nil {
 		in, out := &in.RootCredentialsSecretRef, &out.RootCredentialsSecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.Users != nil {
@@ -186,12 +186,12 @@ func (in *AutoCertificates) DeepCopyInto(out *AutoCertificates) {
 	*out = *in
 	if in.CertificateDuration != nil {
 		in, out := &in.CertificateDuration, &out.CertificateDuration
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 	if in.CADuration != nil {
 		in, out := &in.CADuration, &out.CADuration
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -268,12 +268,12 @@ func (in *ClientTLS) DeepCopyInto(out *ClientTLS) {
 	*out = *in
 	if in.ServerSecretRef != nil {
 		in, out := &in.ServerSecretRef, &out.ServerSecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.OperatorClientSecretRef != nil {
 		in, out := &in.OperatorClientSecretRef, &out.OperatorClientSecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.CertManager != nil {
@@ -420,12 +420,12 @@ func (in *EtcdClusterSpec) DeepCopyInto(out *EtcdClusterSpec) {
 	}
 	if in.Affinity != nil {
 		in, out := &in.Affinity, &out.Affinity
-		*out = new(v1.Affinity)
+		*out = new(corev1.Affinity)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.TopologySpreadConstraints != nil {
 		in, out := &in.TopologySpreadConstraints, &out.TopologySpreadConstraints
-		*out = make([]v1.TopologySpreadConstraint, len(*in))
+		*out = make([]corev1.TopologySpreadConstraint, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -437,7 +437,7 @@ func (in *EtcdClusterSpec) DeepCopyInto(out *EtcdClusterSpec) {
 	}
 	if in.ImagePullSecrets != nil {
 		in, out := &in.ImagePullSecrets, &out.ImagePullSecrets
-		*out = make([]v1.LocalObjectReference, len(*in))
+		*out = make([]corev1.LocalObjectReference, len(*in))
 		copy(*out, *in)
 	}
 	in.MemberReplacement.DeepCopyInto(&out.MemberReplacement)
@@ -459,7 +459,7 @@ func (in *EtcdClusterStatus) DeepCopyInto(out *EtcdClusterStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -630,12 +630,12 @@ func (in *EtcdMemberSpec) DeepCopyInto(out *EtcdMemberSpec) {
 	}
 	if in.Affinity != nil {
 		in, out := &in.Affinity, &out.Affinity
-		*out = new(v1.Affinity)
+		*out = new(corev1.Affinity)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.TopologySpreadConstraints != nil {
 		in, out := &in.TopologySpreadConstraints, &out.TopologySpreadConstraints
-		*out = make([]v1.TopologySpreadConstraint, len(*in))
+		*out = make([]corev1.TopologySpreadConstraint, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -647,7 +647,7 @@ func (in *EtcdMemberSpec) DeepCopyInto(out *EtcdMemberSpec) {
 	}
 	if in.ImagePullSecrets != nil {
 		in, out := &in.ImagePullSecrets, &out.ImagePullSecrets
-		*out = make([]v1.LocalObjectReference, len(*in))
+		*out = make([]corev1.LocalObjectReference, len(*in))
 		copy(*out, *in)
 	}
 	if in.UpdateStrategy != nil {
@@ -692,7 +692,7 @@ func (in *EtcdMemberStatus) DeepCopyInto(out *EtcdMemberStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -729,22 +729,22 @@ func (in *EtcdMemberTLS) DeepCopyInto(out *EtcdMemberTLS) {
 	*out = *in
 	if in.ClientServerSecretRef != nil {
 		in, out := &in.ClientServerSecretRef, &out.ClientServerSecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.ClientTrustRef != nil {
 		in, out := &in.ClientTrustRef, &out.ClientTrustRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.PeerSecretRef != nil {
 		in, out := &in.PeerSecretRef, &out.PeerSecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.PeerTrustRef != nil {
 		in, out := &in.PeerTrustRef, &out.PeerTrustRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 }
@@ -770,6 +770,106 @@ func (in *EtcdOptions) DeepCopyInto(out *EtcdOptions) {
 	if in.SnapshotCount != nil {
 		in, out := &in.SnapshotCount, &out.SnapshotCount
 		*out = new(int64)
+		**out = **in
+	}
+	if in.HeartbeatIntervalMilliseconds != nil {
+		in, out := &in.HeartbeatIntervalMilliseconds, &out.HeartbeatIntervalMilliseconds
+		*out = new(int32)
+		**out = **in
+	}
+	if in.ElectionTimeoutMilliseconds != nil {
+		in, out := &in.ElectionTimeoutMilliseconds, &out.ElectionTimeoutMilliseconds
+		*out = new(int32)
+		**out = **in
+	}
+	if in.MaxRequestBytes != nil {
+		in, out := &in.MaxRequestBytes, &out.MaxRequestBytes
+		*out = new(int64)
+		**out = **in
+	}
+	if in.MaxTxnOps != nil {
+		in, out := &in.MaxTxnOps, &out.MaxTxnOps
+		*out = new(int32)
+		**out = **in
+	}
+	if in.MaxConcurrentStreams != nil {
+		in, out := &in.MaxConcurrentStreams, &out.MaxConcurrentStreams
+		*out = new(int64)
+		**out = **in
+	}
+	if in.SnapshotCatchUpEntries != nil {
+		in, out := &in.SnapshotCatchUpEntries, &out.SnapshotCatchUpEntries
+		*out = new(int64)
+		**out = **in
+	}
+	if in.MaxSnapshots != nil {
+		in, out := &in.MaxSnapshots, &out.MaxSnapshots
+		*out = new(int32)
+		**out = **in
+	}
+	if in.MaxWALs != nil {
+		in, out := &in.MaxWALs, &out.MaxWALs
+		*out = new(int32)
+		**out = **in
+	}
+	if in.CompactionBatchLimit != nil {
+		in, out := &in.CompactionBatchLimit, &out.CompactionBatchLimit
+		*out = new(int32)
+		**out = **in
+	}
+	if in.CompactionSleepInterval != nil {
+		in, out := &in.CompactionSleepInterval, &out.CompactionSleepInterval
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.BackendBatchInterval != nil {
+		in, out := &in.BackendBatchInterval, &out.BackendBatchInterval
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.BackendBatchLimit != nil {
+		in, out := &in.BackendBatchLimit, &out.BackendBatchLimit
+		*out = new(int32)
+		**out = **in
+	}
+	if in.GRPCKeepAliveMinTime != nil {
+		in, out := &in.GRPCKeepAliveMinTime, &out.GRPCKeepAliveMinTime
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.GRPCKeepAliveInterval != nil {
+		in, out := &in.GRPCKeepAliveInterval, &out.GRPCKeepAliveInterval
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.GRPCKeepAliveTimeout != nil {
+		in, out := &in.GRPCKeepAliveTimeout, &out.GRPCKeepAliveTimeout
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.WatchProgressNotifyInterval != nil {
+		in, out := &in.WatchProgressNotifyInterval, &out.WatchProgressNotifyInterval
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.WarningApplyDuration != nil {
+		in, out := &in.WarningApplyDuration, &out.WarningApplyDuration
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.WarningUnaryRequestDuration != nil {
+		in, out := &in.WarningUnaryRequestDuration, &out.WarningUnaryRequestDuration
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.CompactHashCheckTime != nil {
+		in, out := &in.CompactHashCheckTime, &out.CompactHashCheckTime
+		*out = new(v1.Duration)
+		**out = **in
+	}
+	if in.CorruptCheckTime != nil {
+		in, out := &in.CorruptCheckTime, &out.CorruptCheckTime
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -965,7 +1065,7 @@ func (in *EtcdSnapshotScheduleStatus) DeepCopyInto(out *EtcdSnapshotScheduleStat
 	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1036,7 +1136,7 @@ func (in *EtcdSnapshotStatus) DeepCopyInto(out *EtcdSnapshotStatus) {
 	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1267,12 +1367,12 @@ func (in *MemberTemplate) DeepCopyInto(out *MemberTemplate) {
 	in.Resources.DeepCopyInto(&out.Resources)
 	if in.Affinity != nil {
 		in, out := &in.Affinity, &out.Affinity
-		*out = new(v1.Affinity)
+		*out = new(corev1.Affinity)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.TopologySpreadConstraints != nil {
 		in, out := &in.TopologySpreadConstraints, &out.TopologySpreadConstraints
-		*out = make([]v1.TopologySpreadConstraint, len(*in))
+		*out = make([]corev1.TopologySpreadConstraint, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1284,7 +1384,7 @@ func (in *MemberTemplate) DeepCopyInto(out *MemberTemplate) {
 	}
 	if in.ImagePullSecrets != nil {
 		in, out := &in.ImagePullSecrets, &out.ImagePullSecrets
-		*out = make([]v1.LocalObjectReference, len(*in))
+		*out = make([]corev1.LocalObjectReference, len(*in))
 		copy(*out, *in)
 	}
 }
@@ -1351,7 +1451,7 @@ func (in *PeerTLS) DeepCopyInto(out *PeerTLS) {
 	*out = *in
 	if in.SecretRef != nil {
 		in, out := &in.SecretRef, &out.SecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.CertManager != nil {
@@ -1448,7 +1548,7 @@ func (in *RestoreSpec) DeepCopyInto(out *RestoreSpec) {
 	}
 	if in.SnapshotRef != nil {
 		in, out := &in.SnapshotRef, &out.SnapshotRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.RevisionBump != nil {
@@ -1518,12 +1618,12 @@ func (in *S3Location) DeepCopyInto(out *S3Location) {
 	*out = *in
 	if in.CredentialsSecretRef != nil {
 		in, out := &in.CredentialsSecretRef, &out.CredentialsSecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 	if in.CASecretRef != nil {
 		in, out := &in.CASecretRef, &out.CASecretRef
-		*out = new(v1.LocalObjectReference)
+		*out = new(corev1.LocalObjectReference)
 		**out = **in
 	}
 }
@@ -1548,7 +1648,7 @@ func (in *SnapshotArtifact) DeepCopyInto(out *SnapshotArtifact) {
 	}
 	if in.Duration != nil {
 		in, out := &in.Duration, &out.Duration
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -1629,7 +1729,7 @@ func (in *SnapshotRetention) DeepCopyInto(out *SnapshotRetention) {
 	}
 	if in.KeepFor != nil {
 		in, out := &in.KeepFor, &out.KeepFor
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }

@@ -3,6 +3,7 @@
 //	etcd-launcher install TARGET
 //	etcd-launcher prepare FLAGS -- ETCD ARGS...   as start does, and ends before etcd starts
 //	etcd-launcher start FLAGS -- ETCD ARGS...
+//	etcd-launcher rehearse FLAGS -- ETCD ARGS...  sees whether etcd starts so, alone and on an empty directory
 package main
 
 import (
@@ -45,8 +46,13 @@ func run(args []string) error {
 		}
 		return launcher.Install(self, args[1])
 	}
+	if len(args) > 0 && args[0] == "rehearse" {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		return rehearse(ctx, args[1:])
+	}
 	if len(args) == 0 || args[0] != "prepare" && args[0] != "start" {
-		return errors.New("use: etcd-launcher install TARGET | etcd-launcher prepare|start FLAGS -- ETCD ARGS")
+		return errors.New("use: etcd-launcher install TARGET | etcd-launcher prepare|start|rehearse FLAGS -- ETCD ARGS")
 	}
 	o, err := parse(args[1:])
 	if err != nil {

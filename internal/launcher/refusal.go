@@ -14,6 +14,8 @@ const (
 	DataLost       Reason = "DataLost"       // the member's own data is not there, or not all of it
 	DataUnreadable Reason = "DataUnreadable" // nobody can tell: the volume cannot be read or written
 	RestoreFailed  Reason = "RestoreFailed"  // the data could not be made from the snapshot; nothing has been touched
+
+	RehearsalFailed Reason = "RehearsalFailed" // etcd does not start with what it is given; no member is concerned
 )
 
 // ExitCode is what the container ends with.
@@ -27,6 +29,8 @@ func (r Reason) ExitCode() int {
 		return 43
 	case RestoreFailed:
 		return 44
+	case RehearsalFailed:
+		return 45
 	}
 	return 1
 }

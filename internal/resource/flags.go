@@ -7,14 +7,12 @@ import (
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
-// minorFlags are the flags whose names differ between minor versions of etcd: 3.5 knows the experimental names only, 3.7
-// the new ones only. Progress is reported every 5 s instead of 10 min, as kubeadm sets it: API servers that keep
-// their data here serve consistent lists from their watch cache that way. After a compaction the leader compares its data with
-// everybody's.
-var minorFlags = map[string][]string{
-	"3.5": {"--experimental-watch-progress-notify-interval=5s", "--experimental-compact-hash-check-enabled=true"},
-	"3.6": {"--watch-progress-notify-interval=5s", "--feature-gates=CompactHashCheck=true"},
-	"3.7": {"--watch-progress-notify-interval=5s", "--feature-gates=CompactHashCheck=true"},
+// minorFlags are the flags that no option asks for and that the minor versions of etcd know by different names: after a compaction the
+// leader compares its data with everybody's.
+var minorFlags = map[string]string{
+	"3.5": "--experimental-compact-hash-check-enabled=true",
+	"3.6": "--feature-gates=CompactHashCheck=true",
+	"3.7": "--feature-gates=CompactHashCheck=true",
 }
 
 const listenForPeers = "--listen-peer-urls="
@@ -39,8 +37,7 @@ func etcdFlags(m *v1alpha2.EtcdMember, form bool) []string {
 		"--initial-cluster-state=" + state,
 	}
 	flags = append(flags, tlsFlags(tls)...)
-	flags = append(flags, optionFlags(m.Spec.Options)...)
-	return append(flags, minorFlags[minor(m.Spec.Version)]...)
+	return append(flags, tunedFlags(m.Spec.Version, m.Spec.Options)...)
 }
 
 // listenForClients may name one port twice: etcd then tells by the first bytes of a connection whether it is TLS (embed.serveCtx).
@@ -55,22 +52,11 @@ func listenForClients(tls *v1alpha2.EtcdMemberTLS) string {
 	return secured
 }
 
-func optionFlags(o *v1alpha2.EtcdOptions) []string {
-	if o == nil {
-		return nil
-	}
-	var flags []string
-	if o.QuotaBackendBytes != nil {
-		flags = append(flags, fmt.Sprintf("--quota-backend-bytes=%d", *o.QuotaBackendBytes))
-	}
-	if o.AutoCompactionMode != "" {
-		flags = append(flags, "--auto-compaction-mode="+string(o.AutoCompactionMode))
-	}
-	if o.AutoCompactionRetention != "" {
-		flags = append(flags, "--auto-compaction-retention="+o.AutoCompactionRetention)
-	}
-	if o.SnapshotCount != nil {
-		flags = append(flags, fmt.Sprintf("--snapshot-count=%d", *o.SnapshotCount))
+// tunedFlags are those that follow from a version and what users choose.
+func tunedFlags(version string, o *v1alpha2.EtcdOptions) []string {
+	flags := optionFlags(o, version)
+	if flag, known := minorFlags[minor(version)]; known {
+		flags = append(flags, flag)
 	}
 	return flags
 }

@@ -74,6 +74,19 @@ func TestGolden(t *testing.T) {
 	minor37 := plainCluster()
 	minor37.Spec.Version = "3.7.3"
 
+	apart := fullCluster()
+	apart.Spec.Affinity = &corev1.Affinity{
+		NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: "disk", Operator: corev1.NodeSelectorOpIn, Values: []string{"fast"}},
+			}}},
+		}},
+		PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			LabelSelector: &metav1.LabelSelector{MatchLabels: resource.MemberPodLabels(apart.UID)}, TopologyKey: corev1.LabelHostname,
+		}}},
+	}
+	rehearsing := resource.RehearsalIntent{OperatorImage: "operator:dev", EtcdRepository: "registry.example/etcd"}
+
 	first := resource.PodIntent{
 		OperatorImage: "operator:dev", EtcdRepository: "registry.example/etcd",
 		VolumeUID: "volume-uid", Grant: resource.GrantEmpty, Form: true,
@@ -126,6 +139,8 @@ func TestGolden(t *testing.T) {
 		"member-mutual":     member(mutual),
 		"pod-full-later":    resource.Pod(voter, later),
 		"pod-3.7-later":     resource.Pod(member(minor37), later),
+		"rehearsal-plain":   resource.Rehearsal(plain, rehearsing),
+		"rehearsal-full":    resource.Rehearsal(apart, rehearsing),
 		"service-headless":  resource.HeadlessService(plain),
 		"service-client":    resource.ClientService(full),
 		"connection-mutual": resource.Connection(mutual, []v1alpha2.EtcdMember{votes(mutual)}, "PEM\n"),

@@ -17,8 +17,9 @@ const (
 	labelComponent = "app.kubernetes.io/component"
 	labelManagedBy = "app.kubernetes.io/managed-by"
 
-	componentMember  = "member"
-	componentCluster = "cluster"
+	componentMember    = "member"
+	componentCluster   = "cluster"
+	componentRehearsal = "rehearsal"
 )
 
 // Labels are on every object of a cluster.

@@ -158,7 +158,7 @@ func installContainer(m *v1alpha2.EtcdMember, in PodIntent) corev1.Container {
 func etcdContainer(m *v1alpha2.EtcdMember, in PodIntent) corev1.Container {
 	c := corev1.Container{
 		Name:            EtcdContainer,
-		Image:           fmt.Sprintf("%s:v%s", in.EtcdRepository, m.Spec.Version),
+		Image:           etcdImage(in.EtcdRepository, m.Spec.Version),
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         []string{launcherPath, "start"},
 		Args:            etcdArgs(m, in),
@@ -216,6 +216,8 @@ func etcdArgs(m *v1alpha2.EtcdMember, in PodIntent) []string {
 	args = append(args, "--", etcdPath)
 	return append(args, etcdFlags(m, in.Form && m.Spec.Bootstrap)...)
 }
+
+func etcdImage(repository, version string) string { return fmt.Sprintf("%s:v%s", repository, version) }
 
 func grantArg(g Grant) string     { return "--grant=" + string(g) }
 func volumeArg(uid string) string { return "--volume=" + uid }

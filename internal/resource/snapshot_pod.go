@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"fmt"
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
@@ -86,7 +85,7 @@ func stage(pod *corev1.PodSpec, in AgentIntent) {
 	pod.InitContainers = []corev1.Container{install}
 	pod.Volumes = append(pod.Volumes, emptyDir(volumeAgent))
 
-	agent.Image = fmt.Sprintf("%s:v%s", in.EtcdRepository, in.EtcdVersion)
+	agent.Image = etcdImage(in.EtcdRepository, in.EtcdVersion)
 	agent.Command[0] = staged
 	agent.VolumeMounts = append(agent.VolumeMounts, corev1.VolumeMount{Name: volumeAgent, MountPath: agentDir, ReadOnly: true})
 }

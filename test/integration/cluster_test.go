@@ -95,6 +95,25 @@ bootstrap: {restore: {snapshotRef: {name: s}, source: {pvc: {claimName: c, subPa
 			"options.autoCompactionRetention must be an integer"},
 		{"a duration of revisions", `{version: 3.6.16, options: {autoCompactionMode: revision, autoCompactionRetention: 30m}}`,
 			"options.autoCompactionRetention must be an integer"},
+		{"an election before the fifth heartbeat", `{version: 3.6.16, options: {heartbeatIntervalMilliseconds: 300}}`,
+			"must be at least 5 times heartbeatIntervalMilliseconds"},
+		{"an election that is short", `{version: 3.6.16, options: {electionTimeoutMilliseconds: 499}}`,
+			"must be at least 5 times heartbeatIntervalMilliseconds"},
+		{"an election that is late", `{version: 3.6.16, options: {electionTimeoutMilliseconds: 50001}}`,
+			"should be less than or equal to 50000"},
+		{"no heartbeat", `{version: 3.6.16, options: {heartbeatIntervalMilliseconds: 0}}`, "should be greater than or equal to 10"},
+		{"an unknown log level", `{version: 3.6.16, options: {logLevel: fatal}}`, `supported values: "debug", "info", "warn", "error"`},
+		{"no request at all", `{version: 3.6.16, options: {maxRequestBytes: 0}}`, "should be greater than or equal to 1024"},
+		{"streams beyond what etcd counts", `{version: 3.6.16, options: {maxConcurrentStreams: 4294967296}}`,
+			"should be less than or equal to 4294967295"},
+		{"a negative duration", `{version: 3.6.16, options: {warningApplyDuration: -1s}}`, "should match"},
+		{"a duration without a unit", `{version: 3.6.16, options: {backendBatchInterval: "100"}}`, "should match"},
+		{"a batch of no time", `{version: 3.6.16, options: {backendBatchInterval: 0s}}`, "must be from 1ms to 1m"},
+		{"no time between hash checks", `{version: 3.6.16, options: {compactHashCheckTime: 0s}}`,
+			"options.compactHashCheckTime must be at least 1s"},
+		{"metrics that are none", `{version: 3.6.16, options: {metrics: all}}`, `supported values: "basic", "extensive"`},
+		{"an option that 3.5 lacks", `{version: 3.5.35, options: {warningUnaryRequestDuration: 1s}}`,
+			"etcd 3.5 does not know options.warningUnaryRequestDuration"},
 	} {
 		t.Run(tc.claim, func(t *testing.T) {
 			expectRefusal(t, kube.Create(t.Context(), object(t, "EtcdCluster", ns, "refused", tc.spec)), tc.want)
@@ -118,6 +137,32 @@ func TestAClusterIsAccepted(t *testing.T) {
 		{"with periodic compaction", `{version: 3.6.16, options: {autoCompactionMode: periodic, autoCompactionRetention: 1h30m}}`},
 		{"with compaction in hours", `{version: 3.6.16, options: {autoCompactionRetention: "8"}}`},
 		{"with compaction by revisions", `{version: 3.6.16, options: {autoCompactionMode: revision, autoCompactionRetention: "1000"}}`},
+		{"with every option", `
+version: 3.6.16
+options:
+  quotaBackendBytes: 4294967296
+  heartbeatIntervalMilliseconds: 200
+  electionTimeoutMilliseconds: 1000
+  logLevel: debug
+  maxRequestBytes: 10485760
+  maxTxnOps: 1024
+  maxConcurrentStreams: 4294967295
+  snapshotCatchUpEntries: 10000
+  maxSnapshots: 0
+  maxWALs: 0
+  compactionBatchLimit: 100
+  compactionSleepInterval: 1.5ms
+  backendBatchInterval: 1ms
+  backendBatchLimit: 1
+  grpcKeepAliveMinTime: 5s
+  grpcKeepAliveInterval: 0s
+  grpcKeepAliveTimeout: 1m30s
+  watchProgressNotifyInterval: 1s
+  warningApplyDuration: 1s
+  warningUnaryRequestDuration: 1s
+  compactHashCheckTime: 1m
+  corruptCheckTime: 1h
+  metrics: extensive`},
 		{"secured by cert-manager", `
 version: 3.6.16
 tls:
@@ -203,6 +248,14 @@ func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
 		{"scale", `{version: 3.6.16}`, `replicas: 5`, ""},
 		{"pause", `{version: 3.6.16}`, `replicas: 0`, ""},
 		{"spelled-medium", `{version: 3.6.16}`, `storage: {medium: ""}`, ""},
+		{"slower-timers", `{version: 3.6.16}`, `options: {heartbeatIntervalMilliseconds: 300, electionTimeoutMilliseconds: 3000}`, ""},
+		{"timers-that-are-far", `{version: 3.6.16}`, `options: {electionTimeoutMilliseconds: 5001}`, "by at most a factor of 5 at a time"},
+		{"timers-that-are-far-back", `{version: 3.6.16, options: {electionTimeoutMilliseconds: 6000}}`, `options: null`,
+			"by at most a factor of 5 at a time"},
+		{"timers-that-do-not-mix", `{version: 3.6.16}`,
+			`options: {heartbeatIntervalMilliseconds: 400, electionTimeoutMilliseconds: 4000}`, "also between old and new timers"},
+		{"no-timers-any-more", `{version: 3.6.16, options: {heartbeatIntervalMilliseconds: 200, electionTimeoutMilliseconds: 2000}}`,
+			`options: null`, ""},
 		{"other-options", `{version: 3.6.16}`, `options: {snapshotCount: 5000}`, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
