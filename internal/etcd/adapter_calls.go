@@ -41,6 +41,7 @@ func statusOf(s *etcdserverpb.StatusResponse) Status {
 		DBSizeQuota:      s.DbSizeQuota,
 		Errors:           s.Errors,
 		Alarms:           alarmsIn(s.Errors),
+		Downgrade:        downgradeIn(s.DowngradeInfo),
 	}
 }
 

@@ -14,34 +14,38 @@ import (
 
 // refusals are etcd's answers that say for sure that nothing was done.
 var refusals = map[string]error{
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberNotFound):         ErrMemberNotFound,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCLearnerNotReady):        ErrLearnerNotReady,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberNotLearner):       ErrNotLearner,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCTooManyLearners):        ErrTooManyLearners,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCPeerURLExist):           ErrPeerURLExists,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberExist):            ErrPeerURLExists, // the ID is a hash of the URL and the second
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCUnhealthy):              ErrUnhealthyCluster,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberNotEnoughStarted): ErrNotEnoughStarted,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCNotLeader):              ErrNotLeader,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCBadLeaderTransferee):    ErrBadTransferee,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCNotSupportedForLearner): ErrLearnerRefuses,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCCompacted):              ErrCompacted,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCFutureRev):              ErrFutureRevision,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserEmpty):              ErrAuthRequired,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCInvalidAuthToken):       ErrAuthRequired, // given out before a restart, or timed out
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthNotEnabled):         ErrAuthOff,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthFailed):             ErrAuthFailed,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionDenied):       ErrPermission,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthOldRevision):        ErrAuthChanged,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCRootUserNotExist):       ErrRootMissing,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCRootRoleNotExist):       ErrRootMissing,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCInvalidAuthMgmt):        ErrRootProtected, // bad ranges, which it also says, are not sent
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserAlreadyExist):       ErrUserExists,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserNotFound):           ErrUserNotFound,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCRoleAlreadyExist):       ErrRoleExists,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCRoleNotFound):           ErrRoleNotFound,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCRoleNotGranted):         ErrNotGranted,
-	rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionNotGranted):   ErrNotGranted,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberNotFound):                ErrMemberNotFound,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCLearnerNotReady):               ErrLearnerNotReady,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberNotLearner):              ErrNotLearner,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCTooManyLearners):               ErrTooManyLearners,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCPeerURLExist):                  ErrPeerURLExists,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberExist):                   ErrPeerURLExists, // the ID is a hash of the URL and the second
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCUnhealthy):                     ErrUnhealthyCluster,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCMemberNotEnoughStarted):        ErrNotEnoughStarted,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCNotLeader):                     ErrNotLeader,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCBadLeaderTransferee):           ErrBadTransferee,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCNotSupportedForLearner):        ErrLearnerRefuses,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCInvalidDowngradeTargetVersion): ErrDowngradeTarget,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCWrongDowngradeVersionFormat):   ErrDowngradeTarget,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCDowngradeInProcess):            ErrDowngrading,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCNoInflightDowngrade):           ErrNotDowngrading,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCCompacted):                     ErrCompacted,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCFutureRev):                     ErrFutureRevision,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserEmpty):                     ErrAuthRequired,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCInvalidAuthToken):              ErrAuthRequired, // given out before a restart, or timed out
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthNotEnabled):                ErrAuthOff,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthFailed):                    ErrAuthFailed,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionDenied):              ErrPermission,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthOldRevision):               ErrAuthChanged,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCRootUserNotExist):              ErrRootMissing,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCRootRoleNotExist):              ErrRootMissing,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCInvalidAuthMgmt):               ErrRootProtected, // bad ranges, which it also says, are not sent
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserAlreadyExist):              ErrUserExists,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCUserNotFound):                  ErrUserNotFound,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCRoleAlreadyExist):              ErrRoleExists,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCRoleNotFound):                  ErrRoleNotFound,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCRoleNotGranted):                ErrNotGranted,
+	rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionNotGranted):          ErrNotGranted,
 }
 
 // leaderless are etcd's answers when it gave up waiting for its leader or for a quorum.

@@ -55,6 +55,14 @@ var (
 	ErrBadRange = errors.New("no range of keys")
 	// ErrLearnerRefuses: a learner answers only serializable reads.
 	ErrLearnerRefuses = errors.New("not supported by a learner")
+	// ErrDowngradeTarget: the cluster cannot be downgraded to this version.
+	ErrDowngradeTarget = errors.New("invalid target of a downgrade")
+	// ErrDowngrading: a downgrade is enabled.
+	ErrDowngrading = errors.New("a downgrade is going on")
+	// ErrNotDowngrading: no downgrade is enabled.
+	ErrNotDowngrading = errors.New("no downgrade is going on")
+	// ErrNoVersion: what answered does not tell the version of a cluster.
+	ErrNoVersion = errors.New("no version of a cluster")
 	// ErrCompacted: the history up to the revision is gone.
 	ErrCompacted = errors.New("revision has been compacted")
 	// ErrFutureRevision: the member has not come to the revision yet.

@@ -34,6 +34,9 @@ type Status struct {
 	DBSizeQuota      int64 // bytes; 0 where the server does not tell
 	Errors           []string
 	Alarms           []Alarm // those that this member knows of; unlike Reader.Alarms they cost nothing to read
+	// Downgrade is the version that the cluster is being downgraded to, MAJOR.MINOR.0, as this member knows it; empty if it is not, and
+	// always on 3.5, which does not tell.
+	Downgrade string
 }
 
 // AlarmType is the kind of an alarm.
@@ -75,6 +78,9 @@ type Reader interface {
 	// Alarms lists the alarms of all members. etcd answers through its log: it takes a quorum and writes an entry, so this
 	// is not for polling.
 	Alarms(ctx context.Context) ([]Alarm, error)
+	// ClusterVersion is the version that the members have agreed on, MAJOR.MINOR.0, as this member knows it; empty until they have. It
+	// follows the versions that they run within some seconds, and an older etcd than it does not start.
+	ClusterVersion(ctx context.Context) (string, error)
 	// HashKV hashes what this member holds up to a revision; 0 means its latest. It reads the whole database: not for polling.
 	HashKV(ctx context.Context, revision int64) (HashKV, error)
 }
@@ -96,10 +102,23 @@ type Changer interface {
 	Disarm(ctx context.Context, alarm Alarm) error
 }
 
+// Downgrader lets a cluster be downgraded to the minor before. Versions are MAJOR.MINOR.PATCH; the patch says nothing.
+type Downgrader interface {
+	// ValidateDowngrade asks whether a downgrade to a version could be enabled: ErrDowngradeTarget if it is not the minor before that of
+	// the cluster, ErrDowngrading if one is enabled already.
+	ValidateDowngrade(ctx context.Context, version string) error
+	// EnableDowngrade begins a downgrade: the cluster's version goes down at once, and every member makes its data ready for the older
+	// etcd. Nobody can join until it is over. It fails like ValidateDowngrade. etcd ends it by itself when all members run the version.
+	EnableDowngrade(ctx context.Context, version string) error
+	// CancelDowngrade ends a downgrade. That none is enabled is no error. Ask a member of the newer version, if there is one.
+	CancelDowngrade(ctx context.Context) error
+}
+
 // Client is a connection to one member.
 type Client interface {
 	Reader
 	Changer
+	Downgrader
 	Authority
 	Close() error
 }

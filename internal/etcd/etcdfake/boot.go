@@ -56,6 +56,9 @@ func (w *World) Start(a Args) (*Process, error) {
 	if w.member(data.clusterID, data.memberID) != nil {
 		return nil, &Exit{Code: 2, Message: lostLog}
 	}
+	if decided := data.log.sum().version; older(minor(a.Version), decided) { // version/downgrade.go, MustDetectDowngrade
+		return nil, &Exit{Code: 2, Message: "invalid downgrade; server version is lower than determined cluster version"}
+	}
 	p := &Process{world: w, args: a, data: data, since: data.log}
 	if a.CheckAtStart && w.differs(p) {
 		return nil, refuse("%x found data inconsistency with peers", data.memberID)
@@ -138,6 +141,9 @@ func (w *World) join(data *volume, a Args, told []etcd.Member) error {
 	peer := w.firstPeer(a, told)
 	if peer == nil {
 		return refuse("cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs")
+	}
+	if s := peer.data.log.sum(); s.target != "" || older(minor(a.Version), s.version) { // cluster_util.go, isCompatibleWithCluster
+		return refuse("incompatible with current running cluster")
 	}
 	listed := peer.data.log.sum().members
 	if len(listed) != len(told) { // api/membership.ValidateClusterAndAssignIDs

@@ -1,6 +1,7 @@
 package etcdfake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -60,6 +61,7 @@ func (c *client) call(ctx context.Context, method string, changes bool, do func(
 	if c.closed.Load() {
 		return fmt.Errorf("%w: the connection is closed", etcd.ErrUnreachable)
 	}
+	c.world.monitor()
 	err := c.world.answers(p)
 	if err == nil {
 		err = do(p)
@@ -165,7 +167,10 @@ func (p *Process) status() etcd.Status {
 		Alarms:           slices.Clone(p.state().alarms),
 	}
 	if !before36(s.Version) {
-		s.StorageVersion, s.DBSizeQuota = minor(s.Version)+".0", defaultQuota
+		s.StorageVersion, s.DBSizeQuota = cmp.Or(p.data.storage, "3.5")+".0", defaultQuota
+		if target := p.state().target; target != "" {
+			s.Downgrade = target + ".0"
+		}
 	}
 	if p.leader == 0 {
 		s.Errors = append(s.Errors, "etcdserver: no leader")

@@ -21,8 +21,10 @@ type state struct {
 	removed []uint64
 	alarms  []etcd.Alarm
 	auth    authority
-	compact int64 // revision up to which the history is gone
-	lifted  bool  // 3.5 only: alarms are raised and refuse nothing, because another one was disarmed
+	compact int64  // revision up to which the history is gone
+	version string // of the cluster, MAJOR.MINOR; empty until it is decided
+	target  string // of the downgrade that is enabled, MAJOR.MINOR; empty if none is
+	lifted  bool   // 3.5 only: alarms are raised and refuse nothing, because another one was disarmed
 }
 
 func (e *entry) at() uint64 {

@@ -1,6 +1,9 @@
 package etcdfake
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // lostLog is what raft dies with when the leader knows that a member held more than it has.
 const lostLog = "tocommit is out of range [lastIndex]. Was the raft log corrupted, truncated, or lost?"
@@ -137,6 +140,7 @@ func (w *World) enthrone(p *Process) {
 	}
 	p.match = map[uint64]uint64{p.data.memberID: p.data.log.at()}
 	w.propose(p, p.state(), "")
+	w.monitored = time.Time{} // server.go, monitorClusterVersions waits for the first commit in a term
 }
 
 // propose appends to the log of leader l, if a majority takes it over.

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -23,6 +24,7 @@ type World struct {
 	hidden    map[string]bool
 	presented map[string]*x509.Certificate
 	damages   uint64
+	monitored time.Time // when leaders looked at versions last
 	inject    func(Call) Fault
 }
 
@@ -34,6 +36,7 @@ type volume struct {
 	term      uint64
 	log       *entry
 	damage    uint64 // 0 as long as it holds what its log says
+	storage   string // version of the database, MAJOR.MINOR; empty before 3.6
 }
 
 // New makes an empty World that lives by clock.

@@ -1,6 +1,7 @@
 package etcdtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -25,6 +26,8 @@ type cluster struct {
 	h     Harness
 	token string
 	args  map[string]etcdfake.Args // of the members that were started, by name
+
+	runs string // version that members are started with; empty is that of the harness
 
 	checkAtStart, checkAtCompaction bool // what members are started with
 
@@ -58,10 +61,12 @@ func (c *cluster) start(t *testing.T, name, initial string, existing bool) {
 	peerURL, clientURL := c.h.Address(name)
 	c.args[name] = etcdfake.Args{
 		Name: name, PeerURL: peerURL, ClientURL: clientURL, InitialCluster: initial, Token: c.token, Existing: existing,
-		Volume: name, Version: c.h.Version(), CheckAtStart: c.checkAtStart, CheckAtCompaction: c.checkAtCompaction,
+		Volume: name, Version: c.version(), CheckAtStart: c.checkAtStart, CheckAtCompaction: c.checkAtCompaction,
 	}
 	c.h.Start(t, c.args[name])
 }
+
+func (c *cluster) version() string { return cmp.Or(c.runs, c.h.Version()) }
 
 // restart starts a member again with the arguments it had.
 func (c *cluster) restart(t *testing.T, name string) {

@@ -53,6 +53,7 @@ func newFake(version string) *fake {
 }
 
 func (f *fake) Version() string      { return f.version }
+func (f *fake) Before() string       { return before(f.version) }
 func (f *fake) Dialer() etcd.Dialer  { return f.world.Dialer() }
 func (f *fake) Pass(d time.Duration) { f.clock.Step(d) }
 

@@ -41,6 +41,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// before is the version before one in versions, empty for the first.
+func before(version string) string {
+	for i, v := range versions[1:] {
+		if v == version {
+			return versions[i]
+		}
+	}
+	return ""
+}
+
 func TestReal(t *testing.T) {
 	if os.Getenv(realVariable) != "1" {
 		t.Skipf("NOT RUN: the contract on real etcd %s; set %s=1", strings.Join(versions, ", "), realVariable)
@@ -98,6 +108,7 @@ type process struct {
 }
 
 func (r *processes) Version() string        { return r.version }
+func (r *processes) Before() string         { return before(r.version) }
 func (r *processes) Dialer() etcd.Dialer    { return etcd.Adapter{} }
 func (r *processes) Peers() etcd.PeerReader { return r.metrics }
 func (r *processes) Pass(d time.Duration)   { time.Sleep(d) }
@@ -154,7 +165,7 @@ func (r *processes) Start(t *testing.T, args etcdfake.Args) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	p.command = exec.Command(r.binary, "--name="+args.Name, "--data-dir="+filepath.Join(r.dir, args.Volume),
+	p.command = exec.Command(binaryOf(t, args.Version), "--name="+args.Name, "--data-dir="+filepath.Join(r.dir, args.Volume),
 		"--listen-peer-urls="+args.PeerURL, "--initial-advertise-peer-urls="+args.PeerURL,
 		"--listen-client-urls="+r.scheme()+p.client, "--advertise-client-urls="+args.ClientURL,
 		"--listen-metrics-urls="+r.MetricsAddress(args.Name),

@@ -67,6 +67,13 @@ func (c *cluster) requests() []request {
 		{"disarm", root, func(ctx context.Context, e etcd.Client) error {
 			return e.Disarm(ctx, etcd.Alarm{MemberID: unknown, Type: etcd.AlarmNoSpace})
 		}, nil},
+		{"validate a downgrade", root, func(ctx context.Context, e etcd.Client) error {
+			return e.ValidateDowngrade(ctx, "3.1.0")
+		}, etcd.ErrDowngradeTarget},
+		{"enable a downgrade", root, func(ctx context.Context, e etcd.Client) error {
+			return e.EnableDowngrade(ctx, "3.1.0")
+		}, etcd.ErrDowngradeTarget},
+		{"cancel a downgrade", root, func(ctx context.Context, e etcd.Client) error { return e.CancelDowngrade(ctx) }, nil},
 		{"add a learner", root, func(ctx context.Context, e etcd.Client) error {
 			url, _ := c.h.Address("a")
 			_, err := e.AddLearner(ctx, url)

@@ -16,6 +16,8 @@ import (
 type Harness interface {
 	// Version is the version of the etcd that it runs.
 	Version() string
+	// Before is a version of the minor before, empty if none is supported.
+	Before() string
 	// Dialer connects to the members.
 	Dialer() etcd.Dialer
 	// Peers asks the members for theirs, at the URL that MetricsAddress gives.
@@ -62,6 +64,7 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		{"members tell whom they are in touch with", seeing},
 		{"alarms are raised and disarmed one by one", alarming},
 		{"a member that finds other data with its peers does not start", checkingAtStart},
+		{"versions go up with the members, and down by a downgrade", versions},
 		{"users and roles are kept whether or not anybody is asked who he is", governing},
 		{"with authentication on each call takes the rights that it should", authenticating},
 		{"with authentication on members come, go and restart", belonging},
