@@ -59,6 +59,8 @@ func (c sceneClient) Read(context.Context) error {
 	return nil
 }
 
+func (c sceneClient) ReadLocal(context.Context) error { return nil }
+
 func (c sceneClient) Members(context.Context) (etcd.MemberList, error) { return *c.scene.List, nil }
 func (c sceneClient) Alarms(context.Context) ([]etcd.Alarm, error)     { return nil, nil }
 func (c sceneClient) Close() error                                     { return nil }
@@ -74,6 +76,8 @@ type stage struct {
 	mutual    *bool                // members speak TLS, and ask, or do not ask, for certificates
 	issue     func(*corev1.Secret) // what the operator does with a Secret that is made
 	operate   func(client.Client)  // what it does twice a second
+	after     func(client.Client)  // what is looked at in the end
+	refuse    error                // what the API server says to a patch
 	stream    streamer
 }
 
@@ -119,6 +123,12 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 			}
 			return c.List(ctx, l, opts...)
 		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if st.refuse != nil {
+				return st.refuse
+			}
+			return c.Patch(ctx, o, p, opts...)
+		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			if err := may("create", o); err != nil {
 				return err
@@ -151,6 +161,9 @@ func (st stage) run(t *testing.T, args ...string) (stdout string, err error) {
 	cmd := command(s)
 	cmd.SetArgs(slices.Insert(args, 1, "--namespace=default"))
 	err = cmd.ExecuteContext(t.Context())
+	if st.after != nil {
+		st.after(reader)
+	}
 	return out.String(), err
 }
 

@@ -22,16 +22,15 @@ func explain(o *observation) Explanation {
 		Name:     o.cluster.Name, Namespace: o.cluster.Namespace,
 		Operator: said(o.cluster), OperatorAgeSeconds: age(o.cluster, o.at), Verdicts: []Verdict{},
 	}
+	if o.scene != nil {
+		e.Rollout, _ = rollout(o, e.Operator)
+	}
 	if o.blind != nil {
 		e.Notes = append(e.Notes, "cannot ask the members, so nothing can be decided from here: "+brief(o.blind))
 		return e
 	}
 	e.Notes = notes(o, e.OperatorAgeSeconds)
-	e.Decision = &Decision{
-		Answer: Answer{o.decision.Outlook.String(), o.decision.Reason, o.decision.Message},
-		Rule:   o.decision.Rule, RuleDoc: plan.RuleDoc(o.decision.Rule), Step: stepText(o.decision.Step),
-		Refusal: o.decision.Refusal.String(), RecheckSeconds: o.decision.Recheck.Seconds(),
-	}
+	e.Decision = decisionOf(o.decision)
 	e.Verdicts = judge(o.seen)
 	here := answerOf(o.decision)
 	e.Agrees = e.Operator.Behind == "" && here.Outlook == e.Operator.Outlook && here.Reason == e.Operator.Reason
@@ -39,6 +38,14 @@ func explain(o *observation) Explanation {
 		e.Difference = difference(e)
 	}
 	return e
+}
+
+func decisionOf(d plan.Decision) *Decision {
+	return &Decision{
+		Answer: Answer{d.Outlook.String(), d.Reason, d.Message},
+		Rule:   d.Rule, RuleDoc: plan.RuleDoc(d.Rule), Step: stepText(d.Step),
+		Refusal: d.Refusal.String(), RecheckSeconds: d.Recheck.Seconds(),
+	}
 }
 
 // difference says what it may mean that the operator last said something else.

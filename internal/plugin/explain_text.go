@@ -12,6 +12,7 @@ func explanationText(e Explanation, p page) string {
 	if e.Decision != nil {
 		decisionText(&out, *e.Decision, p)
 	}
+	out.WriteString(rolloutText(e.Rollout, e.Operator, p))
 	published(&out, e, p)
 	for _, note := range e.Notes {
 		out.WriteString(p.field("Note", note, dim))

@@ -39,6 +39,8 @@ func golden(t *testing.T, name, got string) {
 
 // scenes are clusters in all conditions, as the plugin sees them.
 var scenes = map[string]func() *observation{
+	"upgrade-checking": upgradeChecking, "upgrade-rolling": upgradeRolling, "upgrade-failed": upgradeFailed,
+	"upgrade-refused": upgradeRefused, "on-delete": onDelete,
 	"healthy": func() *observation {
 		s := demoScene(5)
 		publish(s, time.Hour)
@@ -190,6 +192,7 @@ func TestNoLineIsWiderThanThePage(t *testing.T) {
 			screens := map[string]string{
 				"status":  statusText(statusOf(scene()), page{width: width}),
 				"explain": explanationText(explain(scene()), page{width: width}),
+				"upgrade": proposalText(propose(scene(), func(c *v1alpha2.EtcdCluster) { c.Spec.Version = "3.7.4" }), page{width: width}),
 			}
 			for verb, text := range screens {
 				for line := range strings.Lines(text) {

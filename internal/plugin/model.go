@@ -65,6 +65,8 @@ type ClusterStatus struct {
 	// Alarms that members have raised, as "NOSPACE on demo-abc12".
 	Alarms   []string `json:"alarms,omitempty"`
 	Operator Operator `json:"operator"`
+	// Rollout is how far members are with what the spec asks for, absent when all of them have it.
+	Rollout *Rollout `json:"rollout,omitempty"`
 	// FromHere is what the operator's own rules say to what the plugin sees, if that is something else.
 	FromHere *Answer  `json:"fromHere,omitempty"`
 	Members  []Member `json:"members"`
@@ -150,6 +152,8 @@ type Member struct {
 	Node string `json:"node,omitempty"`
 	// Restarts of its etcd container, absent without a Pod.
 	Restarts *int32 `json:"restarts,omitempty"`
+	// Turn is how far a rollout is with it, empty when there is none.
+	Turn Turn `json:"turn,omitempty"`
 	// Endpoint is the URL of the member for clients within the Kubernetes cluster.
 	Endpoint string `json:"endpoint,omitempty"`
 }
@@ -165,6 +169,8 @@ type Explanation struct {
 	Operator Operator `json:"operator"`
 	// OperatorAgeSeconds is how long ago the operator last wrote the status, absent if it never did.
 	OperatorAgeSeconds *int64 `json:"operatorAgeSeconds,omitempty"`
+	// Rollout is how far members are with what the spec asks for, absent when all of them have it.
+	Rollout *Rollout `json:"rollout,omitempty"`
 	// Agrees says whether the operator said the same as Decision.
 	Agrees bool `json:"agrees"`
 	// Difference says what the two not agreeing may mean; empty if they agree.

@@ -10,7 +10,8 @@ import (
 // progressLine tells how far something is: in place on a terminal, else only when there is something new to say.
 type progressLine struct {
 	to    io.Writer
-	width int // of the terminal, 0 if it is none
+	width int  // of the terminal, 0 if it is none
+	keep  bool // every line stays
 	last  string
 }
 
@@ -21,7 +22,7 @@ func (s *shared) progressLine() *progressLine {
 
 // say shows what is done now, with the figures that change all the time.
 func (l *progressLine) say(what, figures string) {
-	if l.width > 0 {
+	if l.width > 0 && !l.keep {
 		line := strings.TrimSpace(what + "  " + figures)
 		_, _ = fmt.Fprint(l.to, "\r"+cut(line, l.width-1)+clearLine)
 		return
@@ -34,7 +35,7 @@ func (l *progressLine) say(what, figures string) {
 
 // end takes the line off a terminal.
 func (l *progressLine) end() {
-	if l.width > 0 {
+	if l.width > 0 && !l.keep {
 		_, _ = fmt.Fprint(l.to, "\r"+clearLine)
 	}
 }

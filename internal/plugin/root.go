@@ -79,8 +79,8 @@ func Command(env Environment) *cobra.Command {
 func command(s *shared) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-etcd",
-		Short: "See how etcd clusters are, what the operator does with them, and take snapshots",
-		Long: `See how etcd clusters are, and what the operator does with them; take snapshots, and restore them.
+		Short: "See how etcd clusters are, upgrade and restart them, and take snapshots",
+		Long: `See how etcd clusters are, and what the operator does with them; upgrade and restart them; take snapshots, and restore them.
 
 The argument is a cluster, never a Pod: NAME, etcd/NAME or etcdcluster/NAME. Members are asked through the API server's
 port forwarding. That takes get and list on etcdclusters, etcdmembers and pods, and create on pods/portforward; where members
@@ -104,7 +104,8 @@ wrote is shown instead, and the output says so.`,
 		return nil
 	}
 	completion(root, "color", "auto", "always", "never")
-	root.AddCommand(statusCommand(s), explainCommand(s), certificateCommand(s), snapshotCommand(s), restoreCommand(s))
+	root.AddCommand(statusCommand(s), explainCommand(s), upgradeCommand(s), restartCommand(s), certificateCommand(s),
+		snapshotCommand(s), restoreCommand(s))
 	return root
 }
 

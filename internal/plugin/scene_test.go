@@ -136,7 +136,7 @@ func publish(s *observe.Scene, ago time.Duration) {
 	available, degraded := plan.Available(seen), plan.Degraded(seen)
 	set(v1alpha2.ConditionAvailable, available.Holds, available.Reason, available.Message)
 	set(v1alpha2.ConditionDegraded, degraded.Holds, degraded.Reason, degraded.Message)
-	st.Members, st.Leader, st.Version, st.ReadyMembers = nil, "", "3.7.3", 0
+	st.Members, st.Leader, st.Version, st.ReadyMembers, st.UpdatedMembers = nil, "", "3.7.3", 0, 0
 	if l := s.Leader(); l != nil {
 		st.Leader = l.Object.Name
 	}
@@ -153,6 +153,9 @@ func publish(s *observe.Scene, ago time.Duration) {
 		}
 		if p.Role == plan.Voter && p.Healthy && p.Ready {
 			st.ReadyMembers++
+		}
+		if len(changesOf(s.Cluster, m)) == 0 && !p.Stale {
+			st.UpdatedMembers++
 		}
 		st.Members = append(st.Members, line)
 	}

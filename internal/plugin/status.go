@@ -24,6 +24,13 @@ const defaultQuota = 2 << 30 // bytes
 func statusOf(o *observation) ClusterStatus {
 	s := recorded(o.cluster, o.at)
 	s.Members = members(o)
+	if o.scene != nil {
+		r, turns := rollout(o, s.Operator)
+		s.Rollout = r
+		for i, turn := range turns {
+			s.Members[i].Turn = turn
+		}
+	}
 	if o.blind != nil {
 		s.Notes = append(s.Notes, fmt.Sprintf("cannot ask the members, so this is %s: %s", statusAge(s.StatusAgeSeconds), brief(o.blind)))
 		return s
@@ -92,6 +99,7 @@ func recorded(c *v1alpha2.EtcdCluster, now time.Time) ClusterStatus {
 		}
 	}
 	s.Quorum = quorumOf(voters, healthy)
+	s.Rollout = recordedRollout(c, s.Operator)
 	s.Health = recordedHealth(c, len(s.Alarms) > 0, s.Operator.Answer)
 	return s
 }

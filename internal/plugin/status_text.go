@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ func statusText(s ClusterStatus, p page) string {
 		alarms, with = strings.Join(s.Alarms, ", "), red
 	}
 	out.WriteString(p.field("Alarms", alarms, with))
+	out.WriteString(rolloutText(s.Rollout, s.Operator, p))
 	operatorText(&out, s.Operator, s.FromHere, p)
 	for _, note := range s.Notes {
 		out.WriteString(p.field("Note", note, dim))
@@ -147,11 +149,18 @@ func memberTable(s ClusterStatus, p page) string {
 		{head: "LAG", right: true}, {head: "TERM", right: true, spare: 8}, {head: "DB", right: true, spare: 1},
 		{head: "IN USE", right: true, spare: 6}, {head: "NODE", spare: 3}, {head: "RESTARTS", right: true, spare: 2}, {head: "STATUS"},
 	}}
+	turns := slices.ContainsFunc(s.Members, func(m Member) bool { return m.Turn != "" })
+	if turns {
+		t.columns = append(t.columns, column{head: "UPDATE"})
+	}
 	if p.wide {
 		t.columns = append(t.columns, column{head: "STORAGE"}, column{head: "ENDPOINT"})
 	}
 	for _, m := range s.Members {
 		row := memberRow(m, s.Source == Live, p.wide)
+		if turns {
+			row = append(row, cell{orDash(string(m.Turn)), paintOfTurn(m.Turn)})
+		}
 		if p.wide {
 			row = append(row, cell{text: orDash(m.StorageVersion)}, cell{text: orDash(m.Endpoint)})
 		}
@@ -249,7 +258,7 @@ func listText(l ClusterStatusList, p page, namespaces bool) string {
 		}
 		row := []cell{
 			{text: s.Name}, {string(s.Health), paintOf(s.Health)}, {text: fmt.Sprintf("%d/%d", s.MembersReady, s.MembersWanted)},
-			{text: s.Version}, {text: orDash(s.Leader)}, {text: size}, {quota, quotaPaint}, {text: written}, {text: message(s)},
+			{text: s.listed()}, {text: orDash(s.Leader)}, {text: size}, {quota, quotaPaint}, {text: written}, {text: message(s)},
 		}
 		if namespaces {
 			row = append([]cell{{text: s.Namespace}}, row...)
@@ -257,6 +266,14 @@ func listText(l ClusterStatusList, p page, namespaces bool) string {
 		t.add(row...)
 	}
 	return t.render(p)
+}
+
+// listed is the version, and the one that the members are brought to.
+func (s ClusterStatus) listed() string {
+	if r := s.Rollout; r != nil && r.ToVersion != s.Version {
+		return s.Version + " -> " + r.ToVersion
+	}
+	return s.Version
 }
 
 // message is empty when there is nothing to say about a cluster.
