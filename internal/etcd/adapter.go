@@ -44,7 +44,7 @@ var _ Dialer = Adapter{}
 // Dial implements Dialer.
 func (a Adapter) Dial(t Target) (Client, error) { return a.dial(t) }
 
-func (a Adapter) dial(t Target) (*client, error) {
+func (a Adapter) dial(t Target, more ...grpc.DialOption) (*client, error) {
 	u, err := url.Parse(t.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("parse endpoint: %w", err)
@@ -54,6 +54,7 @@ func (a Adapter) dial(t Target) (*client, error) {
 	}
 	login := &session{adapter: a, target: t}
 	config := clientConfig(t, login.intercept)
+	config.DialOptions = append(config.DialOptions, more...)
 	if a.Connect != nil {
 		config.DialOptions = append(config.DialOptions, grpc.WithContextDialer(a.Connect))
 	}

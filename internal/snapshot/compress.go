@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
 const (
@@ -17,11 +15,8 @@ const (
 	maxWindow = 32 << 20
 )
 
-// compressed reads from compressed, if that is asked for. Closing it ends the compressor.
-func compressed(kind v1alpha2.SnapshotCompression, from io.Reader) (io.ReadCloser, error) {
-	if kind != v1alpha2.CompressionZstd {
-		return io.NopCloser(from), nil
-	}
+// compressed reads from compressed. Closing it ends the compressor.
+func compressed(from io.Reader) (io.ReadCloser, error) {
 	reader, writer := io.Pipe()
 	encoder, err := zstd.NewWriter(writer, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true),
 		zstd.WithEncoderLevel(zstd.SpeedFastest))
@@ -40,11 +35,8 @@ func compressed(kind v1alpha2.SnapshotCompression, from io.Reader) (io.ReadClose
 
 func isCompressed(name string) bool { return strings.HasSuffix(name, suffixZstd) }
 
-// decompressed is what was given to compressed, by the name under which it is stored.
-func decompressed(name string, from io.Reader) (io.ReadCloser, error) {
-	if !isCompressed(name) {
-		return io.NopCloser(from), nil
-	}
+// decompressed is what was given to compressed.
+func decompressed(from io.Reader) (io.ReadCloser, error) {
 	decoder, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, err

@@ -45,8 +45,7 @@ func (a *Agent) prove(ctx context.Context, place store.Place, mark store.Mark, s
 // readBack reads all that is stored, and gives what inspects it once: where it lies, if that is a file as etcd has it, else a copy.
 func (a *Agent) readBack(ctx context.Context, place store.Place) (copied, func() (database.Facts, error), error) {
 	if on, local := place.(store.Local); local && !isCompressed(place.URI()) {
-		got, err := a.readThrough(ctx, place, &target{to: io.Discard})
-		return got, func() (database.Facts, error) { return database.InspectFile(on.Open) }, err
+		return a.readBoth(ctx, on)
 	}
 	file := filepath.Join(a.Roots.Scratch, "snapshot.db")
 	got, err := a.download(ctx, place, file)
@@ -57,6 +56,24 @@ func (a *Agent) readBack(ctx context.Context, place store.Place) (copied, func()
 		defer func() { _ = os.Remove(file) }()
 		return database.Inspect(file)
 	}, err
+}
+
+// readBoth hashes and inspects a file at the same time, so that the disk gives it once.
+func (a *Agent) readBoth(ctx context.Context, on store.Local) (copied, func() (database.Facts, error), error) {
+	from, err := on.Read(ctx)
+	if err != nil {
+		return copied{}, nil, err
+	}
+	var facts database.Facts
+	var damage error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		facts, damage = database.InspectFile(on.Open)
+	}()
+	got, err := a.readThrough(ctx, on, from, &target{to: io.Discard})
+	<-ended
+	return got, func() (database.Facts, error) { return facts, damage }, err
 }
 
 func formatHash(f database.Facts) string {
@@ -76,38 +93,43 @@ type copied struct {
 
 // download brings what is stored to a file, as etcd sent it.
 func (a *Agent) download(ctx context.Context, place store.Place, name string) (copied, error) {
+	from, err := place.Read(ctx)
+	if err != nil {
+		return copied{}, err
+	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, copyMode)
 	if err != nil {
-		return copied{}, scratchError(fmt.Errorf("create the copy: %w", err))
+		return copied{}, errors.Join(scratchError(fmt.Errorf("create the copy: %w", err)), from.Close())
 	}
-	to := &target{to: file}
-	got, err := a.readThrough(ctx, place, to)
+	got, err := a.readThrough(ctx, place, from, &target{to: file})
 	if closed := file.Close(); closed != nil && err == nil {
 		return copied{}, scratchError(fmt.Errorf("write the copy: %w", closed))
 	}
 	return got, err
 }
 
-// readThrough reads what is stored to its end. Without an error it is whole, by its own checksum.
-func (a *Agent) readThrough(ctx context.Context, place store.Place, to *target) (copied, error) {
-	from, err := place.Read(ctx)
-	if err != nil {
-		return copied{}, err
-	}
+// readThrough reads what is stored to its end, and closes it. Without an error it is whole, by its own checksum.
+func (a *Agent) readThrough(ctx context.Context, place store.Place, from io.ReadCloser, to *target) (copied, error) {
 	defer from.Close()
 	stream := &origin{Reader: a.Progress.counted(from), ctx: ctx}
-	raw := newSummed(stream)
-	plain, err := decompressed(place.URI(), raw)
-	if err != nil {
-		return copied{}, because(task.SnapshotDamaged, err)
+	body, packed := newSealed(stream), (*summed)(nil)
+	if isCompressed(place.URI()) {
+		packed = newSummed(stream)
+		plain, err := decompressed(packed)
+		if err != nil {
+			return copied{}, because(task.SnapshotDamaged, err)
+		}
+		defer plain.Close()
+		body = newSealed(plain)
 	}
-	defer plain.Close()
-	body := newSealed(plain)
-	_, err = io.CopyBuffer(to, onlyReader{body}, make([]byte, 1<<20))
-	if stream.err == nil && to.err == nil && err != nil {
-		_, _ = io.Copy(io.Discard, raw) // for the checksum of all that is stored
+	_, err := store.Copy(to, body)
+	got := copied{size: body.size, stored: body.size, checksum: body.Sum()}
+	if packed != nil {
+		if stream.err == nil && to.err == nil && err != nil {
+			_, _ = io.Copy(io.Discard, packed) // for the checksum of all that is stored
+		}
+		got.stored, got.checksum = packed.size, packed.Sum()
 	}
-	got := copied{size: body.size, stored: raw.size, checksum: raw.sum()}
 	switch {
 	case stream.err != nil:
 		return copied{}, stream.err

@@ -97,20 +97,23 @@ func (a *Agent) send(
 	ctx context.Context, t task.Task, place store.Place, over *store.Stored, mark store.Mark, snapshot *etcd.Snapshot,
 ) (string, error) {
 	body := newSealed(a.Progress.counted(broken{snapshot}))
-	packed, err := compressed(t.Compression, body)
-	if err != nil {
-		return "", err
+	var sent store.Data = body
+	if t.Compression == v1alpha2.CompressionZstd {
+		packed, err := compressed(body)
+		if err != nil {
+			return "", err
+		}
+		defer packed.Close()
+		sent = newSummed(packed)
 	}
-	defer packed.Close()
-	sent := newSummed(packed)
 	if err := place.Write(ctx, mark, over, sent); err != nil {
 		return "", err
 	}
 	if body.size != snapshot.Bytes {
 		return "", because(task.StreamBroken, fmt.Errorf("the member announced %d bytes and sent %d", snapshot.Bytes, body.size))
 	}
-	a.Log.Info("stored", "uri", place.URI(), "bytes", sent.size)
-	return sent.sum(), nil
+	a.Log.Info("stored", "uri", place.URI(), "bytes", body.size)
+	return sent.Sum(), nil
 }
 
 // broken gives the errors of a stream their reason.

@@ -19,7 +19,8 @@ type sealed struct {
 	body hash.Hash // of all but the last bytes
 	tail []byte    // the last bytes so far, at most 32
 	size int64
-	sum  string // of everything, once the end was right
+	sum  string // of everything, once the end was there
+	err  error  // that it was not right
 }
 
 func newSealed(from io.Reader) *sealed {
@@ -53,15 +54,19 @@ func (s *sealed) see(p []byte) {
 
 func (s *sealed) end() error {
 	if s.sum != "" {
-		return io.EOF
+		return s.err
 	}
+	s.err = io.EOF
 	if s.size <= sha256.Size || string(s.body.Sum(nil)) != string(s.tail) {
-		return fmt.Errorf("after %d bytes: %w", s.size, errTrailer)
+		s.err = fmt.Errorf("after %d bytes: %w", s.size, errTrailer)
 	}
 	_, _ = s.body.Write(s.tail)
 	s.sum = hex.EncodeToString(s.body.Sum(nil))
-	return io.EOF
+	return s.err
 }
+
+// Sum implements store.Data.
+func (s *sealed) Sum() string { return s.sum }
 
 // summed hashes and counts what is read through it.
 type summed struct {
@@ -79,4 +84,5 @@ func (s *summed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *summed) sum() string { return hex.EncodeToString(s.hash.Sum(nil)) }
+// Sum implements store.Data.
+func (s *summed) Sum() string { return hex.EncodeToString(s.hash.Sum(nil)) }

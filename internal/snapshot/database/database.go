@@ -50,8 +50,15 @@ func Inspect(path string) (Facts, error) {
 	return InspectFile(func() (*os.File, error) { return os.Open(path) })
 }
 
+// Glance is Inspect without HashKV, for a file whose bytes are known to be those of one that was inspected.
+func Glance(path string) (Facts, error) {
+	return view(func() (*os.File, error) { return os.Open(path) }, head)
+}
+
 // InspectFile is Inspect for a file that is opened in another way.
-func InspectFile(open func() (*os.File, error)) (facts Facts, err error) {
+func InspectFile(open func() (*os.File, error)) (facts Facts, err error) { return view(open, read) }
+
+func view(open func() (*os.File, error), look func(*bbolt.Tx) (Facts, error)) (facts Facts, err error) {
 	err = guarded(func() error {
 		db, err := bbolt.Open("", 0, &bbolt.Options{
 			ReadOnly: true, Timeout: lockTimeout, OpenFile: func(string, int, os.FileMode) (*os.File, error) { return open() },
@@ -61,7 +68,7 @@ func InspectFile(open func() (*os.File, error)) (facts Facts, err error) {
 		}
 		defer db.Close()
 		return db.View(func(tx *bbolt.Tx) error {
-			facts, err = read(tx)
+			facts, err = look(tx)
 			return err
 		})
 	})
@@ -82,7 +89,8 @@ func guarded(run func() error) (err error) {
 	return run()
 }
 
-func read(tx *bbolt.Tx) (Facts, error) {
+// head reads what takes no time.
+func head(tx *bbolt.Tx) (Facts, error) {
 	keys := tx.Bucket(bucketKey)
 	if keys == nil {
 		return Facts{}, errors.New("it has no keys")
@@ -105,11 +113,19 @@ func read(tx *bbolt.Tx) (Facts, error) {
 		}
 		f.Revision = max(f.Revision, revision)
 	}
-	hash, known, err := hashKV(keys, compacted, newPages(tx))
+	return f, nil
+}
+
+func read(tx *bbolt.Tx) (Facts, error) {
+	f, err := head(tx)
 	if err != nil {
 		return Facts{}, err
 	}
-	if known && toCompact <= compacted {
+	hash, known, err := hashKV(tx.Bucket(bucketKey), f.CompactRevision, newPages(tx))
+	if err != nil {
+		return Facts{}, err
+	}
+	if _, toCompact := compactions(tx); known && toCompact <= f.CompactRevision {
 		f.HashKV, f.HashKVKnown = hash, true
 	}
 	return f, touch(tx)

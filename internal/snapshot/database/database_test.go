@@ -99,7 +99,8 @@ func TestTheHashIsOfWhatACompactionWouldLeave(t *testing.T) {
 		{claim: "the first compaction is under way", scheduled: 5, entries: []entry{a1, b2, a3}, unknown: true, revision: 5},
 	} {
 		t.Run(tc.claim, func(t *testing.T) {
-			facts, err := Inspect(write(t, tc.scheduled, tc.finished, tc.entries...))
+			path := write(t, tc.scheduled, tc.finished, tc.entries...)
+			facts, err := Inspect(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,6 +112,10 @@ func TestTheHashIsOfWhatACompactionWouldLeave(t *testing.T) {
 			}
 			if facts.ClusterVersion != "3.6.0" || facts.StorageVersion != "3.6.0" {
 				t.Errorf("the versions are %+v", facts)
+			}
+			facts.HashKV, facts.HashKVKnown = 0, false
+			if seen, err := Glance(path); err != nil || seen != facts {
+				t.Errorf("at a glance it is %+v, %v", seen, err)
 			}
 		})
 	}

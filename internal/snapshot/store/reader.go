@@ -32,6 +32,3 @@ func (o *origin) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// onlyWriter keeps io.Copy from asking for more than Write.
-type onlyWriter struct{ io.Writer }

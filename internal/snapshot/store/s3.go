@@ -116,7 +116,7 @@ func (b *Bucket) Clean(ctx context.Context, _ string) error {
 }
 
 // Write implements Place.
-func (b *Bucket) Write(ctx context.Context, mark Mark, over *Stored, data io.Reader) error {
+func (b *Bucket) Write(ctx context.Context, mark Mark, over *Stored, data Data) error {
 	source := &origin{Reader: bounded{ctx, data}}
 	first := make([]byte, partBytes)
 	n, err := io.ReadFull(source, first)

@@ -41,6 +41,13 @@ type Stored struct {
 	version string // the store's own name for just this content
 }
 
+// Data are what is to be stored.
+type Data interface {
+	io.Reader
+	// Sum is the sha256 of all, in hexadecimal, once all has been read.
+	Sum() string
+}
+
 // Place is one name in a store.
 type Place interface {
 	// URI names the place for people.
@@ -49,7 +56,7 @@ type Place interface {
 	Look(ctx context.Context) (*Stored, error)
 	// Write stores data to its end, whole or not at all, instead of what Look found (nil: nothing may be there). An error of data is
 	// returned as it is, and then nothing is stored.
-	Write(ctx context.Context, mark Mark, over *Stored, data io.Reader) error
+	Write(ctx context.Context, mark Mark, over *Stored, data Data) error
 	// Read reads what is stored.
 	Read(ctx context.Context) (io.ReadCloser, error)
 	// Delete deletes what Look found.

@@ -124,7 +124,7 @@ func (v Volume) matches(ctx context.Context, root *os.Root, r record) (bool, err
 }
 
 // Write implements Place.
-func (v Volume) Write(ctx context.Context, mark Mark, over *Stored, data io.Reader) error {
+func (v Volume) Write(ctx context.Context, mark Mark, over *Stored, data Data) error {
 	root, err := v.open()
 	if err != nil {
 		return err
@@ -140,9 +140,10 @@ func (v Volume) Write(ctx context.Context, mark Mark, over *Stored, data io.Read
 	temporary := v.temporary(mark.UID, ".tmp")
 	defer func() { _ = root.Remove(temporary) }()
 	r.Mark = mark
-	if r.Checksum, r.Bytes, err = v.writeData(ctx, root, temporary, data); err != nil {
+	if r.Bytes, err = v.writeData(ctx, root, temporary, data); err != nil {
 		return err
 	}
+	r.Checksum = data.Sum()
 	if err := v.writeRecord(root, r); err != nil {
 		return err
 	}
@@ -206,23 +207,23 @@ func writeFile(root *os.Root, name string, r record) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-func (v Volume) writeData(ctx context.Context, root *os.Root, name string, data io.Reader) (checksum string, written int64, err error) {
+func (v Volume) writeData(ctx context.Context, root *os.Root, name string, data io.Reader) (written int64, err error) {
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
-		return "", 0, fmt.Errorf("create a file beside %s: %w", v.URI(), volumeError(err))
+		return 0, fmt.Errorf("create a file beside %s: %w", v.URI(), volumeError(err))
 	}
-	hash, source := sha256.New(), &origin{Reader: bounded{ctx, data}}
-	written, err = io.CopyBuffer(onlyWriter{io.MultiWriter(file, hash)}, source, make([]byte, 1<<20))
+	source := &origin{Reader: bounded{ctx, data}}
+	written, err = Copy(&behind{file: file}, source)
 	if err == nil {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); source.err != nil {
-		return "", 0, source.err
+		return 0, source.err
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("write %s: %w", v.URI(), volumeError(err))
+		return 0, fmt.Errorf("write %s: %w", v.URI(), volumeError(err))
 	}
-	return hex.EncodeToString(hash.Sum(nil)), written, nil
+	return written, nil
 }
 
 // name gives what was written its name. A file that has the name already keeps it, unless Look has found it to be ours.

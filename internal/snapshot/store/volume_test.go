@@ -1,8 +1,11 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +15,19 @@ import (
 )
 
 const ours = "uid-1"
+
+// summed are data with their checksum.
+type summed struct {
+	io.Reader
+	hash hash.Hash
+}
+
+func (s summed) Sum() string { return hex.EncodeToString(s.hash.Sum(nil)) }
+
+func toStore(data string) summed {
+	sum := sha256.New()
+	return summed{io.TeeReader(strings.NewReader(data), sum), sum}
+}
 
 func volume(t *testing.T) Volume {
 	t.Helper()
@@ -65,7 +81,7 @@ func TestAFileBelongsToWhomItsRecordNames(t *testing.T) {
 	if v.mustLook(t) != nil {
 		t.Fatal("something is there")
 	}
-	if err := v.Write(t.Context(), Mark{UID: ours, Member: "m"}, nil, strings.NewReader("data")); err != nil {
+	if err := v.Write(t.Context(), Mark{UID: ours, Member: "m"}, nil, toStore("data")); err != nil {
 		t.Fatal(err)
 	}
 	if got := v.mustLook(t); got == nil || got.UID != ours || got.Member != "m" || got.Bytes != 4 || v.mustRead(t, v.Path) != "data" {
@@ -122,7 +138,7 @@ func TestOnAVolumeNothingOfOthersIsOverwritten(t *testing.T) {
 		t.Run(tc.claim, func(t *testing.T) {
 			v := volume(t)
 			v.mustWrite(t, tc.name, tc.data)
-			if err := v.Write(t.Context(), Mark{UID: ours}, nil, strings.NewReader("data")); err == nil {
+			if err := v.Write(t.Context(), Mark{UID: ours}, nil, toStore("data")); err == nil {
 				t.Error("it was written")
 			}
 			_ = v.Delete(t.Context(), &Stored{Mark: Mark{UID: ours}}) // where only a record is, nothing is to be deleted
@@ -142,7 +158,7 @@ func TestWhatLiesOutsideOfAVolumeIsNotTouched(t *testing.T) {
 	if err := os.Symlink(outside, v.at("a")); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Write(t.Context(), Mark{UID: ours}, nil, strings.NewReader("data")); err == nil {
+	if err := v.Write(t.Context(), Mark{UID: ours}, nil, toStore("data")); err == nil {
 		t.Error("it was written")
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
@@ -152,7 +168,7 @@ func TestWhatLiesOutsideOfAVolumeIsNotTouched(t *testing.T) {
 
 func TestDataThatEndWithAnErrorAreNotStored(t *testing.T) {
 	v, broken := volume(t), errors.New("broken")
-	err := v.Write(t.Context(), Mark{UID: ours}, nil, io.MultiReader(strings.NewReader("da"), iotest.ErrReader(broken)))
+	err := v.Write(t.Context(), Mark{UID: ours}, nil, summed{io.MultiReader(strings.NewReader("da"), iotest.ErrReader(broken)), sha256.New()})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
@@ -171,14 +187,14 @@ func TestOnlyWhatWasFoundIsWrittenAnew(t *testing.T) {
 		if i > 0 {
 			over = v.mustLook(t)
 		}
-		if err := v.Write(t.Context(), Mark{UID: ours}, over, strings.NewReader(data)); err != nil {
+		if err := v.Write(t.Context(), Mark{UID: ours}, over, toStore(data)); err != nil {
 			t.Fatal(err)
 		}
 		if got := v.mustRead(t, v.Path); got != data {
 			t.Errorf("stored is %q", got)
 		}
 	}
-	if err := v.Write(t.Context(), Mark{UID: ours}, nil, strings.NewReader("third")); !errors.Is(err, ErrForeign) {
+	if err := v.Write(t.Context(), Mark{UID: ours}, nil, toStore("third")); !errors.Is(err, ErrForeign) {
 		t.Errorf("what nobody has looked at was written over: %v", err)
 	}
 }

@@ -139,7 +139,7 @@ func (b *Bed) search(ctx context.Context, namespace string) (found []string) {
 		}
 	}
 	for _, p := range pods.Items {
-		tell("the log of Pod "+p.Name, b.logs(ctx, &p))
+		tell("the log of Pod "+p.Name, b.Logs(ctx, &p))
 		if text, err := fetch(ctx, "http://"+net.JoinHostPort(p.Status.PodIP, "2381")+"/metrics", ""); err == nil {
 			tell("the metrics of Pod "+p.Name, text)
 		}
@@ -147,8 +147,8 @@ func (b *Bed) search(ctx context.Context, namespace string) (found []string) {
 	return found
 }
 
-// logs are those of all containers of a Pod, of this run and the one before.
-func (b *Bed) logs(ctx context.Context, p *corev1.Pod) string {
+// Logs are those of all containers of a Pod, of this run and the one before.
+func (b *Bed) Logs(ctx context.Context, p *corev1.Pod) string {
 	var text strings.Builder
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
 		for _, previous := range []bool{false, true} {
@@ -171,7 +171,7 @@ func (b *Bed) Betrayals(ctx context.Context) error {
 	var found []error
 	for i := range operators {
 		p := &operators[i]
-		for _, what := range b.Betrayed(b.logs(ctx, p)) {
+		for _, what := range b.Betrayed(b.Logs(ctx, p)) {
 			found = append(found, fmt.Errorf("%s is told by the log of Pod %s", what, p.Name))
 		}
 		text, err := b.operatorMetrics(ctx, p)
