@@ -1,7 +1,7 @@
 // Command etcd-launcher is PID 1 of every member: it checks the volume and becomes etcd.
 //
 //	etcd-launcher install TARGET
-//	etcd-launcher prepare FLAGS -- ETCD ARGS...   as start does, and ends before etcd starts
+//	etcd-launcher prepare FLAGS -- ETCD ARGS...   as start does, and ends before etcd starts; with --install=TARGET as install does, too
 //	etcd-launcher start FLAGS -- ETCD ARGS...
 //	etcd-launcher rehearse FLAGS -- ETCD ARGS...  sees whether etcd starts so, alone and on an empty directory
 package main
@@ -40,11 +40,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 2 && args[0] == "install" {
-		self, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("find the launcher: %w", err)
-		}
-		return launcher.Install(self, args[1])
+		return install(args[1])
 	}
 	if len(args) > 0 && args[0] == "rehearse" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -58,10 +54,24 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := install(o.install); err != nil {
+		return err
+	}
 	if err := o.launcher.Admit(); err != nil || args[0] == "prepare" {
 		return err
 	}
 	return start(o)
+}
+
+func install(target string) error {
+	if target == "" {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the launcher: %w", err)
+	}
+	return launcher.Install(self, target)
 }
 
 // options are what the operator says of one start.
@@ -69,6 +79,7 @@ type options struct {
 	launcher         launcher.Launcher
 	snapshot         launcher.Snapshot
 	awaited, joining string
+	install          string
 	command          []string
 }
 
@@ -83,6 +94,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&l.Volume.DataDir, "data-dir", "", "etcd's data directory")
 	flags.StringVar(&l.Volume.Marker, "marker", "", "file that holds the marker, beside the data directory")
 	flags.StringVar(&l.StateDir, "state-dir", "", "directory that lives as long as the Pod")
+	flags.StringVar(&o.install, "install", "", "where to copy the launcher first; empty copies nothing")
 	flags.StringVar(&o.awaited, "await-host", "", "the member's DNS name, to be waited for; empty waits for nothing")
 	flags.StringVar(&o.joining, "watch-join", "", "etcd's metrics, to watch the first start of a member that joins; empty watches nothing")
 	flags.StringVar(&o.snapshot.File, "restore", "", "the snapshot that the first start begins with; empty begins with nothing")

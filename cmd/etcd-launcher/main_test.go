@@ -105,3 +105,19 @@ func TestInstallCopiesTheLauncher(t *testing.T) {
 		t.Errorf("the copy is no launcher: %s", out)
 	}
 }
+
+func TestPreparingInstallsTheLauncherAndAdmitsTheVolume(t *testing.T) {
+	binary, _, _ := asNobody(t)
+	dir := t.TempDir()
+	target, marker := filepath.Join(dir, "copy"), filepath.Join(dir, "member.json")
+	out, err := exec.Command(binary, "prepare", "--install="+target, "--token=t", "--member=m", "--volume=v", "--grant=empty",
+		"--data-dir="+filepath.Join(dir, "data"), "--marker="+marker, "--state-dir="+dir, "--", "/bin/false").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, file := range []string{target, marker} {
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+}

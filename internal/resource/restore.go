@@ -110,16 +110,16 @@ func StoreAccess(pod *corev1.Pod) string { return pod.Annotations[v1alpha2.Annot
 // restoreFirst lets the launcher admit the volume before anything is fetched, so that the volume, not the Pod, remembers that etcd has
 // never run on it; then the snapshot is fetched.
 func restoreFirst(m *v1alpha2.EtcdMember, in PodIntent, pod *corev1.Pod) {
-	etcd := &pod.Spec.Containers[0]
-	prepare := installContainer(m, in)
-	prepare.Name, prepare.Command, prepare.Args = prepareContainer, []string{"/etcd-launcher", "prepare"}, etcd.Args
-	prepare.Env = etcd.Env
-	prepare.VolumeMounts = []corev1.VolumeMount{{Name: volumeData, MountPath: DataRoot}, {Name: volumeState, MountPath: stateDir}}
+	etcd, prepare := &pod.Spec.Containers[0], &pod.Spec.InitContainers[0] // it installs the launcher, too: each container takes a second
+	prepare.Name, prepare.Command = prepareContainer, []string{"/etcd-launcher", "prepare"}
+	prepare.Args, prepare.Env = append([]string{"--install=" + launcherPath}, etcd.Args...), etcd.Env
+	prepare.VolumeMounts = append(prepare.VolumeMounts,
+		corev1.VolumeMount{Name: volumeData, MountPath: DataRoot}, corev1.VolumeMount{Name: volumeState, MountPath: stateDir})
 
 	work := &corev1.PodSpec{Containers: []corev1.Container{fetchContainer(m, in)}, Volumes: []corev1.Volume{emptyDir(volumeScratch)}}
 	reachStore(work, m.Spec.Restore.Source, true)
 	spare(work)
-	pod.Spec.InitContainers = append(pod.Spec.InitContainers, prepare, work.Containers[0])
+	pod.Spec.InitContainers = append(pod.Spec.InitContainers, work.Containers[0])
 	pod.Spec.Volumes = append(pod.Spec.Volumes, work.Volumes...)
 	etcd.VolumeMounts = append(etcd.VolumeMounts, corev1.VolumeMount{Name: volumeScratch, MountPath: task.ScratchRoot})
 	if s3 := m.Spec.Restore.Source.S3; s3 != nil {

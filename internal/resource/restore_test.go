@@ -59,7 +59,7 @@ func TestTheVolumeIsAdmittedBeforeAnythingIsFetched(t *testing.T) {
 	for _, c := range pod.Spec.InitContainers {
 		names = append(names, c.Name)
 	}
-	if want := []string{"install-launcher", "prepare-volume", resource.FetchContainer}; !slices.Equal(names, want) {
+	if want := []string{"prepare-volume", resource.FetchContainer}; !slices.Equal(names, want) {
 		t.Errorf("in the order %v, want %v", names, want)
 	}
 	for _, c := range pod.Spec.InitContainers {
