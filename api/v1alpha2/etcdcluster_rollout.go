@@ -108,15 +108,17 @@ type RehearsalResult string
 const (
 	// RehearsalPassed: etcd started and served.
 	RehearsalPassed RehearsalResult = "Passed"
-	// RehearsalFailed: it did not.
+	// RehearsalFailed: it did not, and would not another time.
 	RehearsalFailed RehearsalResult = "Failed"
+	// RehearsalPrevented: it could not be tried out: its image is out of reach, or its Pod not admitted. It is tried again.
+	RehearsalPrevented RehearsalResult = "Prevented"
 )
 
 // RehearsalStatus is what came of starting etcd with a template on no data.
 type RehearsalStatus struct {
-	// Template identifies it.
+	// Template identifies the version, the options and where the image may come from.
 	Template string `json:"template"`
-	// Result is Passed or Failed.
+	// Result is Passed, Failed or Prevented.
 	Result RehearsalResult `json:"result"`
 	// Message is why it failed.
 	// +optional

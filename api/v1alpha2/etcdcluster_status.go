@@ -11,7 +11,7 @@ type EtcdClusterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions are Ready, Reconciling and Stalled (kstatus), Available, Progressing and Degraded, and EvenSize.
+	// Conditions are Ready, Reconciling and Stalled (kstatus), Available, Progressing and Degraded, EvenSize and QuotaNearVolumeSize.
 	//
 	// +listType=map
 	// +listMapKey=type

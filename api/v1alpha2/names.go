@@ -67,6 +67,8 @@ const (
 	// ConditionEvenSize is True when spec.replicas is even and above zero: such a cluster tolerates no more
 	// failures than one with a member less.
 	ConditionEvenSize = "EvenSize"
+	// ConditionQuotaNearVolumeSize is True when options.quotaBackendBytes is more than 80 % of the smallest volume.
+	ConditionQuotaNearVolumeSize = "QuotaNearVolumeSize"
 	// ConditionJoined (EtcdMember) is True once the member votes and its incarnation is recorded.
 	ConditionJoined = "Joined"
 	// ConditionVersionDrifted (EtcdMember) is True when the Pod runs another version than the spec asks for.
@@ -95,6 +97,11 @@ const (
 	ReasonAuthRequired           = "AuthRequiredNotConfigured"
 	ReasonCertManagerMissing     = "CertManagerNotInstalled"
 	ReasonReconcilingDisabled    = "ReconcilingDisabled"
+	ReasonQuotaLeavesNoRoom      = "QuotaLeavesNoRoom"
+	ReasonRehearsing             = "Rehearsing"
+	ReasonRehearsalPassed        = "RehearsalPassed"
+	ReasonRehearsalFailed        = "RehearsalFailed"
+	ReasonTimersTooFarApart      = "TimersTooFarApart"
 	ReasonEvenSizeGainsNothing   = "EvenSizeGainsNothing"
 	ReasonAsDesired              = "AsDesired"
 	ReasonMembersBroken          = "MembersBroken"

@@ -233,11 +233,8 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 	meter := metrics.New(ctrlmetrics.Registry)
 	observer := newObserver(mgr, now)
 	clusters := &cluster.Reconciler{
-		Client:   mgr.GetClient(),
-		Observer: observer,
-		Recorder: recorder,
-		Meter:    meter,
-		Now:      now.Now,
+		Client: mgr.GetClient(), Observer: observer, Recorder: recorder, Meter: meter, Now: now.Now,
+		OperatorImage: o.OperatorImage, EtcdRepository: o.EtcdImageRepository,
 	}
 	comparisons := &consistency.Reconciler{
 		Client:   mgr.GetClient(),

@@ -39,6 +39,7 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 	s.replacements(&c, now)
 	s.volumes(&c, now)
 	s.alarms(&c)
+	c.Rehearsal, c.Space = s.rehearsal(now), s.space()
 	target := s.Target()
 	for _, m := range s.Members {
 		c.Members = append(c.Members, s.member(target, m, now))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
 // kubernetes reads the objects of a cluster. An object that from does not show is looked for in live, because a cache
@@ -107,6 +108,10 @@ func (s *Scene) readPods(ctx context.Context, from client.Reader) error {
 	for i := range list.Items {
 		p := &list.Items[i]
 		if !s.ours("Pod", p) {
+			continue
+		}
+		if resource.IsRehearsal(p) {
+			s.Rehearsal = p
 			continue
 		}
 		s.Pods = append(s.Pods, p.Name)

@@ -23,6 +23,8 @@ type Scene struct {
 	Taken     []string // objects of needed names that are not ours, as "Kind name"
 	// Orphans are volumes of this cluster without an EtcdMember, and Aside those that were taken out of use.
 	Orphans, Aside []*corev1.PersistentVolumeClaim
+	// Rehearsal is the Pod in which a template is tried out, nil if there is none.
+	Rehearsal *corev1.Pod
 	// Pods are the names of all Pods of this cluster, also of those without an EtcdMember.
 	Pods []string
 	// LastOrdinal is at least the highest member number that was ever given out.

@@ -41,6 +41,7 @@ type Cluster struct {
 	Rollout   Rollout
 	Versions  Versions
 	Rehearsal Rehearsal
+	Space     Space
 
 	AuthPending string // what the declared authentication waits for; empty when nothing is declared, or all is as declared
 

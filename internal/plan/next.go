@@ -41,6 +41,7 @@ var rules = []rule{
 	{"recall", "A member that was adopted is recorded as what its volume says.", recall},
 	{"record", "A member's ID and volume are recorded as soon as it answers, before it may be promoted.", record},
 	{"finish-departure", "What etcd has let go loses its Pod, then its volume, then its EtcdMember.", finishDeparture},
+	{"rehearse", "What etcd may refuse is tried out on nothing first, beside whatever else is done.", rehearse},
 	{"refit", "A member that does not serve is given what the spec asks for at once.", refit},
 	{"pause", "replicas 0 parks every member as it is; the leader is told to stop last.", pause},
 	{"resume", "Parked members are woken all at once, before anything else is changed.", resume},
@@ -61,8 +62,10 @@ var rules = []rule{
 	{"await-restart", "A member that is told to restart is waited for, however well its old Pod is.", awaitRestart},
 	{"await-health", "Every member has to be healthy and ready.", awaitHealth},
 	{"corrupt", "A CORRUPT alarm whose cause is not known needs a human.", corrupt},
+	{"await-verdict", "Nobody is restarted while it is about to be known whether etcd takes what the spec asks for.", awaitVerdict},
 	{"roll", "What a restart takes over is given to one member at a time, to the leader last, while all are healthy.", roll},
 	{"expire-volumes", "Volumes that were set aside are deleted after their time, once the cluster is whole.", expireVolumes},
+	{"await-rehearsal", "What etcd would refuse is said, and given to no member.", awaitRehearsal},
 	{"outdated", "A change of the spec that running members do not take over is said.", outdated},
 	{"await-auth", "Authentication, users and roles have to be as declared.", awaitAuth},
 }

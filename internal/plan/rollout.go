@@ -7,6 +7,3 @@ type Rollout struct{}
 type Versions struct {
 	Moved bool // etcd's cluster version is that of the spec already: an older etcd does not start any more
 }
-
-// Rehearsal is what came of starting etcd as the spec asks for on no data.
-type Rehearsal struct{}

@@ -49,7 +49,7 @@ func parseCluster(t *testing.T, d *datadriven.TestData) Cluster {
 
 func parseArg(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven.CmdArg) {
 	t.Helper()
-	if parseHealing(t, d, c, a) {
+	if parseHealing(t, d, c, a) || parseRehearsal(t, d, c, a) {
 		return
 	}
 	switch a.Key {

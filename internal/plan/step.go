@@ -75,6 +75,15 @@ type (
 	// Update writes into a member's EtcdMember what the spec asks for and a restart takes over, and the peer URL that the spec asks for
 	// once etcd lists it there; its Pod is then made again.
 	Update struct{ Name string }
+	// Rehearse makes the Pod in which etcd is tried out as the spec asks for.
+	Rehearse struct{}
+	// RecordRehearsal writes into status what that came to.
+	RecordRehearsal struct {
+		Result  Trial
+		Message string
+	}
+	// EndRehearsal deletes that Pod.
+	EndRehearsal struct{}
 	// Park stops a member's Pod and keeps everything else.
 	Park struct{ Name string }
 	// Wake lets a parked member start again.
@@ -106,6 +115,9 @@ func (SetAside) step()          {}
 func (DropVolume) step()        {}
 func (Disarm) step()            {}
 func (Update) step()            {}
+func (Rehearse) step()          {}
+func (RecordRehearsal) step()   {}
+func (EndRehearsal) step()      {}
 func (Park) step()              {}
 func (Wake) step()              {}
 

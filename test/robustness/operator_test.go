@@ -62,7 +62,10 @@ func (w *world) startOperator() (*operator, error) {
 		Dialer: etcd.NewPool(dialer{mischief: o.mischief}, now, 2*time.Minute),
 		Peers:  peers{o.mischief, etcd.NewMetrics(nil)},
 	}
-	clusters := &cluster.Reconciler{Client: mgr.GetClient(), Observer: observer, Recorder: recorder, Meter: meter, Now: now.Now}
+	clusters := &cluster.Reconciler{
+		Client: mgr.GetClient(), Observer: observer, Recorder: recorder, Meter: meter, Now: now.Now,
+		OperatorImage: "operator", EtcdRepository: "etcd",
+	}
 	comparisons := &consistency.Reconciler{
 		Client: mgr.GetClient(), Observer: observer, Recorder: recorder, Meter: meter, Now: now.Now, Period: comparing,
 	}

@@ -101,7 +101,7 @@ func (w *world) startOperator() {
 		Observer: &observe.Observer{
 			Cached: w.cache, Live: w.store, Dialer: w.etcd.Dialer(), ClientURL: observe.ClientURL, Now: w.clock.Now,
 		},
-		Recorder: recorder, Meter: noMeter{}, Now: w.clock.Now,
+		Recorder: recorder, Meter: noMeter{}, Now: w.clock.Now, OperatorImage: "operator", EtcdRepository: "etcd",
 	}
 	w.members = &member.Reconciler{
 		Client: api, Live: w.store, Recorder: recorder, Now: w.clock.Now, OperatorImage: "operator", EtcdRepository: "etcd",

@@ -25,10 +25,8 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.apply(ctx, s, step.Object)
 	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement:
 		return r.latch(ctx, s, step)
-	case plan.CreateFounder:
-		return r.createFounder(ctx, s, step.Name)
-	case plan.CreateMember:
-		return r.createMember(ctx, s, resource.MemberIntent{Ordinal: s.LastOrdinal + 1})
+	case plan.CreateFounder, plan.CreateMember:
+		return r.create(ctx, s, step)
 	case plan.Record:
 		return r.record(ctx, s.Find(step.Member.Name), step)
 	case plan.Admit:
@@ -37,6 +35,8 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
 		return r.deleteMember(ctx, s.Find(step.Name).Object)
+	case plan.Rehearse, plan.RecordRehearsal, plan.EndRehearsal:
+		return r.rehearse(ctx, s, step)
 	case plan.Adopt, plan.Recall, plan.SetAside, plan.DropVolume:
 		return r.keep(ctx, s, step)
 	default:

@@ -6,8 +6,16 @@ import (
 	"fmt"
 
 	"github.com/cozystack/etcd-operator/internal/observe"
+	"github.com/cozystack/etcd-operator/internal/plan"
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
+
+func (r *Reconciler) create(ctx context.Context, s *observe.Scene, step plan.Step) error {
+	if founder, forms := step.(plan.CreateFounder); forms {
+		return r.createFounder(ctx, s, founder.Name)
+	}
+	return r.createMember(ctx, s, resource.MemberIntent{Ordinal: s.LastOrdinal + 1})
+}
 
 func (r *Reconciler) createFounder(ctx context.Context, s *observe.Scene, name string) error {
 	intent := resource.MemberIntent{Founder: true, Restore: s.Restore}

@@ -36,6 +36,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	Meter    Meter
 	Now      func() time.Time
+
+	OperatorImage, EtcdRepository string // that etcd is tried out with
 }
 
 // +kubebuilder:rbac:groups=etcd-operator.cozystack.io,resources=etcdclusters,verbs=get;list;watch

@@ -31,10 +31,20 @@ func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cl
 	if err := client.IgnoreNotFound(r.Client.Status().Patch(ctx, s.Cluster, lock)); err != nil {
 		return fmt.Errorf("publish status: %w", err)
 	}
+	r.warn(before, s.Cluster)
 	if !d.Advances() {
 		r.announce(before, s.Cluster, d)
 	}
 	return nil
+}
+
+// warn records an event when a setting turns out to be dangerous.
+func (r *Reconciler) warn(before, after *v1alpha2.EtcdCluster) {
+	const kind = v1alpha2.ConditionQuotaNearVolumeSize
+	now, was := meta.FindStatusCondition(after.Status.Conditions, kind), meta.IsStatusConditionTrue(before.Status.Conditions, kind)
+	if now != nil && !was {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, kind, "Observe", "%s", now.Message)
+	}
 }
 
 // announce records an event when the cluster comes to rest, or begins to wait for something grave.
@@ -122,6 +132,8 @@ func conditions(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster, d plan.Decisi
 	set(v1alpha2.ConditionAvailable, available.Holds, available.Reason, available.Message)
 	degraded := plan.Degraded(seen)
 	set(v1alpha2.ConditionDegraded, degraded.Holds, degraded.Reason, degraded.Message)
+	tight := plan.QuotaNearVolumeSize(seen.Space)
+	only(v1alpha2.ConditionQuotaNearVolumeSize, tight.Holds, tight.Reason, tight.Message)
 	only(v1alpha2.ConditionEvenSize, seen.Want > 0 && seen.Want%2 == 0, v1alpha2.ReasonEvenSizeGainsNothing,
 		fmt.Sprintf("%d members tolerate no more failures than %d; use an odd number", seen.Want, seen.Want-1))
 }
