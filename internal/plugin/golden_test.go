@@ -167,6 +167,9 @@ func TestStatusScreens(t *testing.T) {
 	t.Run("narrow", func(t *testing.T) {
 		golden(t, "status-narrow", statusText(statusOf(scenes["data-lost"]()), page{width: 80}))
 	})
+	t.Run("narrow, rolling", func(t *testing.T) {
+		golden(t, "status-upgrade-narrow", statusText(statusOf(scenes["upgrade-rolling"]()), page{width: 80}))
+	})
 	t.Run("wide", func(t *testing.T) {
 		golden(t, "status-wide", statusText(statusOf(scenes["healthy"]()), page{wide: true}))
 	})

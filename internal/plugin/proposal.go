@@ -110,9 +110,6 @@ func (p *Proposal) way(s *observe.Scene) {
 	if advice := plan.Advice(to); advice != "" {
 		p.Notes = append(p.Notes, advice)
 	}
-	if p.Down {
-		p.Notes = append(p.Notes, "this is a downgrade: until it is over etcd lets nobody join, and no member is replaced")
-	}
 }
 
 // turns puts the members in their order.

@@ -37,6 +37,9 @@ func courseText(out *strings.Builder, r Proposal, p page) {
 		return
 	}
 	out.WriteString(p.field("Order", r.order(), plain))
+	if r.Down {
+		out.WriteString(p.field("Down", "a downgrade: until it is over etcd lets nobody join, and no member is replaced", yellow))
+	}
 	if r.Outage != "" {
 		out.WriteString(p.field("Outage", r.Outage, yellow))
 	} else {

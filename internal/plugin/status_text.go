@@ -149,6 +149,9 @@ func memberTable(s ClusterStatus, p page) string {
 		{head: "LAG", right: true}, {head: "TERM", right: true, spare: 8}, {head: "DB", right: true, spare: 1},
 		{head: "IN USE", right: true, spare: 6}, {head: "NODE", spare: 3}, {head: "RESTARTS", right: true, spare: 2}, {head: "STATUS"},
 	}}
+	if r := s.Rollout; r != nil && r.FromVersion != r.ToVersion {
+		t.columns[3].spare = 0 // now it is what people look for
+	}
 	turns := slices.ContainsFunc(s.Members, func(m Member) bool { return m.Turn != "" })
 	if turns {
 		t.columns = append(t.columns, column{head: "UPDATE"})

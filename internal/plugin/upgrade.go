@@ -162,7 +162,7 @@ func (r *rolling) tryOut(ctx context.Context, o *observation, p *Proposal) error
 	err := r.patch(ctx, o.cluster, client.DryRunAll)
 	switch {
 	case apierrors.IsInvalid(err):
-		p.Refused, p.First = strings.Join(causes(err), "; "), nil
+		p.Refused, p.First, p.Notes = strings.Join(causes(err), "; "), nil, nil
 	case apierrors.IsForbidden(err):
 		p.Notes = append(p.Notes, "you may not change this EtcdCluster: "+brief(err))
 	case err != nil:

@@ -44,7 +44,10 @@ type writer struct {
 }
 
 // write starts a writer. It is at work when this returns.
-func (p *patient) write() *writer {
+func (p *patient) write() *writer { return p.writeAnd(func(context.Context, *clientv3.Client) {}) }
+
+// writeAnd does something else besides, until the writer is stopped.
+func (p *patient) writeAnd(besides func(context.Context, *clientv3.Client)) *writer {
 	p.t.Helper()
 	ctx, end := context.WithCancel(p.t.Context())
 	w, begun := &writer{end: end, ended: make(chan struct{})}, make(chan struct{})
@@ -54,6 +57,7 @@ func (p *patient) write() *writer {
 		defer etcd.Close()
 		w.run(ctx, etcd, begun)
 	}()
+	go besides(ctx, etcd)
 	select {
 	case <-begun:
 	case <-w.ended:
@@ -104,16 +108,31 @@ func (w *writer) stop() (time.Duration, error) {
 	return w.longest, nil
 }
 
-func (p *patient) dial() *clientv3.Client {
-	p.t.Helper()
+// follow tells a client where members are whose Pods are made anew.
+func (p *patient) follow(ctx context.Context, etcd *clientv3.Client) {
+	for ctx.Err() == nil {
+		if endpoints, err := p.endpoints(ctx); err == nil && len(endpoints) > 0 {
+			etcd.SetEndpoints(endpoints...)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func (p *patient) endpoints(ctx context.Context) (all []string, err error) {
 	var pods corev1.PodList
-	p.must(p.List(p.t.Context(), &pods, client.InNamespace(p.cluster.Namespace)))
-	var endpoints []string
+	err = p.List(ctx, &pods, client.InNamespace(p.cluster.Namespace))
 	for i := range pods.Items {
 		if ip := pods.Items[i].Status.PodIP; ip != "" {
-			endpoints = append(endpoints, net.JoinHostPort(ip, "2379"))
+			all = append(all, net.JoinHostPort(ip, "2379"))
 		}
 	}
+	return all, err
+}
+
+func (p *patient) dial() *clientv3.Client {
+	p.t.Helper()
+	endpoints, err := p.endpoints(p.t.Context())
+	p.must(err)
 	etcd, err := traffic.Dial(endpoints...)
 	p.must(err)
 	return etcd
