@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
@@ -45,65 +43,35 @@ func (o *Observer) findSnapshot(ctx context.Context, from client.Reader, s *Scen
 func (s *Scene) resolve(ctx context.Context, from client.Reader, name string, found *v1alpha2.MemberRestore) error {
 	var snapshot v1alpha2.EtcdSnapshot
 	err := from.Get(ctx, types.NamespacedName{Namespace: s.Cluster.Namespace, Name: name}, &snapshot)
-	switch {
-	case apierrors.IsNotFound(err):
-		s.restore = obstacle(v1alpha2.ReasonRestoring, "waiting for EtcdSnapshot %s, which spec.bootstrap.restore.snapshotRef names and which "+
-			"is not there", name)
-		return nil
-	case err != nil:
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get EtcdSnapshot %s: %w", name, err)
 	}
-	if s.restore = usable(&snapshot, s.Cluster.Spec.Version); s.restore.Obstacle == "" {
+	of := plan.Source{Name: name}
+	if err == nil {
+		of = source(&snapshot)
+	}
+	if s.restore = of.Usable(s.Cluster.Spec.Version); s.restore.Obstacle == "" {
 		found.Snapshot, found.Source, found.Artifact = name, task.Exact(&snapshot), snapshot.Status.Artifact.DeepCopy()
 		s.Restore = found
 	}
 	return nil
 }
 
-// usable says what keeps a cluster of this version from starting from a snapshot.
-func usable(s *v1alpha2.EtcdSnapshot, etcdVersion string) plan.Restore {
-	artifact, verification := s.Status.Artifact, s.Status.Verification
-	switch {
-	case s.Status.Phase == v1alpha2.SnapshotFailed:
-		return obstacle(v1alpha2.FailureRestore, "EtcdSnapshot %s has failed, and holds nothing to start from%s", s.Name, said(s))
-	case !s.DeletionTimestamp.IsZero():
-		return obstacle(v1alpha2.ReasonRestoring, "EtcdSnapshot %s is being deleted: waiting for another one of that name", s.Name)
-	case s.Status.Phase != v1alpha2.SnapshotComplete || artifact == nil:
-		return obstacle(v1alpha2.ReasonRestoring, "waiting for EtcdSnapshot %s to be complete%s", s.Name, said(s))
-	case newerMinor(artifact.EtcdVersion, etcdVersion):
-		return obstacle(v1alpha2.FailureSnapshotTooNew, "EtcdSnapshot %s was taken from etcd %s, which %s cannot read: create the cluster with "+
-			"spec.version %s or newer", s.Name, artifact.EtcdVersion, etcdVersion, artifact.EtcdVersion)
-	case verification != nil && verification.Outcome == v1alpha2.VerificationFailed:
-		return obstacle(v1alpha2.FailureRestore, "EtcdSnapshot %s was tried, and does not hold what was saved: %s; to start from it all the "+
-			"same, name its place in spec.bootstrap.restore.source", s.Name, verification.Message)
+func source(s *v1alpha2.EtcdSnapshot) plan.Source {
+	of := plan.Source{
+		Name: s.Name, Found: true, Leaving: !s.DeletionTimestamp.IsZero(), Failed: s.Status.Phase == v1alpha2.SnapshotFailed,
+		Complete: s.Status.Phase == v1alpha2.SnapshotComplete && s.Status.Artifact != nil,
 	}
-	return plan.Restore{Wanted: true}
-}
-
-func obstacle(reason, format string, args ...any) plan.Restore {
-	return plan.Restore{Wanted: true, Reason: reason, Obstacle: fmt.Sprintf(format, args...)}
-}
-
-// said is what the EtcdSnapshot itself says, as an appendix.
-func said(s *v1alpha2.EtcdSnapshot) string {
-	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha2.ConditionReady); c != nil && c.Message != "" {
-		return ": " + c.Message
+	if s.Status.Artifact != nil {
+		of.EtcdVersion = s.Status.Artifact.EtcdVersion
 	}
-	return ""
-}
-
-// newerMinor says whether etcd of version than cannot read what version has written. What is not known is left to the agent, which reads
-// the snapshot itself.
-func newerMinor(written, than string) bool {
-	a, err := version.ParseGeneric(written)
-	if err != nil {
-		return false
+	if v := s.Status.Verification; v != nil {
+		of.Refuted, of.Finding = v.Outcome == v1alpha2.VerificationFailed, v.Message
 	}
-	b, err := version.ParseGeneric(than)
-	if err != nil {
-		return false
+	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha2.ConditionReady); c != nil {
+		of.Said = c.Message
 	}
-	return a.Major() > b.Major() || a.Major() == b.Major() && a.Minor() > b.Minor()
+	return of
 }
 
 // holdsSource says whether the Pod of m goes on holding the volume on which the snapshot lay, and another one would not.
