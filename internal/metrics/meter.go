@@ -14,6 +14,7 @@ import (
 type Meter struct {
 	members   *prometheus.GaugeVec
 	available *prometheus.GaugeVec
+	failed    *prometheus.GaugeVec
 	steps     *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -30,11 +31,15 @@ func New(r prometheus.Registerer) *Meter {
 		schedules: newSchedules(),
 		members: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_operator_cluster_members",
-			Help: "Members of a cluster: wanted ones, voters that are healthy, voters whose Pod is ready, broken ones.",
+			Help: "Members of a cluster: wanted ones, voters that are healthy, voters whose Pod is ready, broken ones, those that are as the spec asks for.",
 		}, []string{"namespace", "cluster", "state"}),
 		available: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_operator_cluster_available",
 			Help: "1 if a cluster serves linearizable reads and writes, else 0 (also while paused).",
+		}, []string{"namespace", "cluster"}),
+		failed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "etcd_operator_cluster_rollout_failed",
+			Help: "1 if a member did not come back with what the spec asks for, so that all have what they had before, else 0.",
 		}, []string{"namespace", "cluster"}),
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "etcd_operator_steps_total",
@@ -62,7 +67,7 @@ func New(r prometheus.Registerer) *Meter {
 			Help: "When the first certificate of a kind on a plane ends, in seconds since 1970.",
 		}, []string{"namespace", "cluster", "plane", "kind"}),
 	}
-	r.MustRegister(m.members, m.available, m.steps, m.refusals, m.durations, m.compared, m.agreement, m.expires)
+	r.MustRegister(m.members, m.available, m.failed, m.steps, m.refusals, m.durations, m.compared, m.agreement, m.expires)
 	for _, gauge := range m.schedules.all() {
 		r.MustRegister(gauge)
 	}
@@ -106,6 +111,16 @@ func (m *Meter) Seen(key types.NamespacedName, c plan.Cluster) {
 	m.available.WithLabelValues(key.Namespace, key.Name).Set(available)
 }
 
+// RolledOut sets how many members of a cluster have what the spec asks for, and whether one has failed with it.
+func (m *Meter) RolledOut(key types.NamespacedName, updated int, failed bool) {
+	m.members.WithLabelValues(key.Namespace, key.Name, "updated").Set(float64(updated))
+	value := 0.0
+	if failed {
+		value = 1
+	}
+	m.failed.WithLabelValues(key.Namespace, key.Name).Set(value)
+}
+
 // Compared sets the gauges of a comparison of data.
 func (m *Meter) Compared(key types.NamespacedName, agreement plan.Agreement, at time.Time) {
 	m.compared.WithLabelValues(key.Namespace, key.Name).Set(float64(at.Unix()))
@@ -132,6 +147,7 @@ func (m *Meter) Forget(key types.NamespacedName) {
 	of := prometheus.Labels{"namespace": key.Namespace, "cluster": key.Name}
 	m.members.DeletePartialMatch(of)
 	m.available.DeletePartialMatch(of)
+	m.failed.DeletePartialMatch(of)
 	m.compared.DeletePartialMatch(of)
 	m.agreement.DeletePartialMatch(of)
 	m.expires.DeletePartialMatch(of)

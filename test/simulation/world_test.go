@@ -113,6 +113,7 @@ type noMeter struct{}
 func (noMeter) Step(string, string, time.Duration, error) {}
 func (noMeter) Refused(string, string)                    {}
 func (noMeter) Seen(types.NamespacedName, plan.Cluster)   {}
+func (noMeter) RolledOut(types.NamespacedName, int, bool) {}
 func (noMeter) Forget(types.NamespacedName)               {}
 
 // turn gives somebody drawn at random a turn, and lets a little time pass.

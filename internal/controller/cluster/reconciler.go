@@ -25,6 +25,8 @@ type Meter interface {
 	Refused(rule, invariant string)
 	// Seen sets the gauges of a cluster.
 	Seen(key types.NamespacedName, c plan.Cluster)
+	// RolledOut sets how many members have what the spec asks for, and whether one has failed with it.
+	RolledOut(key types.NamespacedName, updated int, failed bool)
 	// Forget drops the gauges of a cluster that is gone.
 	Forget(key types.NamespacedName)
 }
@@ -112,6 +114,8 @@ func (r *Reconciler) conclude(
 	}
 	r.Meter.Seen(client.ObjectKeyFromObject(scene.Cluster), seen)
 	published := r.publish(ctx, scene, seen, next, acted)
+	st := &scene.Cluster.Status
+	r.Meter.RolledOut(client.ObjectKeyFromObject(scene.Cluster), int(st.UpdatedMembers), st.Rollout != nil && st.Rollout.Failed != nil)
 	if err := errors.Join(acted, published); err != nil {
 		if apierrors.IsConflict(err) {
 			return reconcile.Result{RequeueAfter: plan.Settle}, nil // somebody wrote in between: look again
