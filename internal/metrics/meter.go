@@ -31,7 +31,7 @@ func New(r prometheus.Registerer) *Meter {
 		schedules: newSchedules(),
 		members: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_operator_cluster_members",
-			Help: "Members of a cluster: wanted ones, voters that are healthy, voters whose Pod is ready, broken ones, those that are as the spec asks for.",
+			Help: "Members of a cluster: wanted, healthy voters, voters with a ready Pod, broken, updated to the spec.",
 		}, []string{"namespace", "cluster", "state"}),
 		available: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_operator_cluster_available",
@@ -39,7 +39,7 @@ func New(r prometheus.Registerer) *Meter {
 		}, []string{"namespace", "cluster"}),
 		failed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_operator_cluster_rollout_failed",
-			Help: "1 if a member did not come back with what the spec asks for, so that all have what they had before, else 0.",
+			Help: "1 if a member did not come back with what the spec asks for, else 0.",
 		}, []string{"namespace", "cluster"}),
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "etcd_operator_steps_total",

@@ -38,14 +38,14 @@ func TestGaugesTellTheStateOfACluster(t *testing.T) {
 # HELP etcd_operator_cluster_available 1 if a cluster serves linearizable reads and writes, else 0 (also while paused).
 # TYPE etcd_operator_cluster_available gauge
 etcd_operator_cluster_available{cluster="demo",namespace="a"} 1
-# HELP etcd_operator_cluster_members Members of a cluster: wanted ones, voters that are healthy, voters whose Pod is ready, broken ones, those that are as the spec asks for.
+# HELP etcd_operator_cluster_members Members of a cluster: wanted, healthy voters, voters with a ready Pod, broken, updated to the spec.
 # TYPE etcd_operator_cluster_members gauge
 etcd_operator_cluster_members{cluster="demo",namespace="a",state="broken"} 1
 etcd_operator_cluster_members{cluster="demo",namespace="a",state="healthy"} 2
 etcd_operator_cluster_members{cluster="demo",namespace="a",state="ready"} 1
 etcd_operator_cluster_members{cluster="demo",namespace="a",state="updated"} 2
 etcd_operator_cluster_members{cluster="demo",namespace="a",state="wanted"} 3
-# HELP etcd_operator_cluster_rollout_failed 1 if a member did not come back with what the spec asks for, so that all have what they had before, else 0.
+# HELP etcd_operator_cluster_rollout_failed 1 if a member did not come back with what the spec asks for, else 0.
 # TYPE etcd_operator_cluster_rollout_failed gauge
 etcd_operator_cluster_rollout_failed{cluster="demo",namespace="a"} 1
 `)

@@ -76,7 +76,10 @@ func TestAlertsSpeakOfMetricsThatThereAre(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"EtcdRolloutFailed", "EtcdRolloutStuck", "EtcdSnapshotsFailing", "EtcdSnapshotTooOld", "EtcdSnapshotMissing", "EtcdSnapshotNotVerified"} {
+	for _, name := range []string{
+		"EtcdRolloutFailed", "EtcdRolloutStuck",
+		"EtcdSnapshotsFailing", "EtcdSnapshotTooOld", "EtcdSnapshotMissing", "EtcdSnapshotNotVerified",
+	} {
 		if !seen[name] {
 			t.Errorf("there is no alert %s", name)
 		}
