@@ -30,7 +30,7 @@ func TestEveryMinorIsSavedToEveryStoreHoweverItIsSecured(t *testing.T) {
 				store := c.bucket()
 				c.entrust(store, nil)
 				c.disk()
-				c.take("s3", store.Location("db", true), zstd)
+				c.take("s3", store.Location("db", true), packed)
 				c.take("pvc", v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "disk"}}, deleteStored)
 				for _, name := range []string{"s3", "pvc"} {
 					saved := c.awaitComplete(name).Status.Artifact

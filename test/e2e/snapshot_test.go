@@ -88,7 +88,7 @@ func (c *cluster) discard(name string) {
 }
 
 func deleteStored(s *v1alpha2.EtcdSnapshotSpec) { s.DeletionPolicy = v1alpha2.SnapshotDelete }
-func zstd(s *v1alpha2.EtcdSnapshotSpec)         { s.Compression = v1alpha2.CompressionZstd }
+func packed(s *v1alpha2.EtcdSnapshotSpec)       { s.Compression = v1alpha2.CompressionZstd }
 
 // populate writes keys and deletes one. It gives the revision.
 func (c *cluster) populate(who account) (revision int64) {
@@ -130,7 +130,7 @@ func TestASecuredClusterIsSavedToS3OnceTheStoreLetsItIn(t *testing.T) {
 	t.Parallel()
 	c := newClusterWithAuth(t, automatic, authenticated, memory)
 	store := c.bucket()
-	c.take("now", store.Location("db", true), func(s *v1alpha2.EtcdSnapshotSpec) { zstd(s); deleteStored(s) })
+	c.take("now", store.Location("db", true), func(s *v1alpha2.EtcdSnapshotSpec) { packed(s); deleteStored(s) })
 	c.awaitReady(3)
 	revision := c.populate(account{"root", "root-first"})
 	c.awaitSnapshot("now", v1alpha2.SnapshotPending, v1alpha2.ConditionReady, v1alpha2.ReasonSecretMissing, "Secret s3")
