@@ -74,6 +74,10 @@ type EtcdClusterStatus struct {
 	// +optional
 	DBSize *resource.Quantity `json:"dbSize,omitempty"`
 
+	// VolumeSize is the capacity of the largest volume that a member has; unset while there is none.
+	// +optional
+	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
+
 	// Members are the members, as etcd and Kubernetes show them together.
 	//
 	// +listType=map
@@ -196,6 +200,9 @@ type MemberSummary struct {
 	// DBSizeInUse is the part of it that holds data.
 	// +optional
 	DBSizeInUse *resource.Quantity `json:"dbSizeInUse,omitempty"`
+	// VolumeSize is the capacity of its volume.
+	// +optional
+	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
 	// RaftIndexLag is how many log entries it is behind the leader.
 	// +optional
 	RaftIndexLag *int64 `json:"raftIndexLag,omitempty"`

@@ -21,6 +21,7 @@ import (
 // +kubebuilder:printcolumn:name="Leader",type=string,priority=1,JSONPath=`.status.leader`
 // +kubebuilder:printcolumn:name="DB size",type=string,priority=1,JSONPath=`.status.dbSize`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 56 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS-1035 label of at most 56 characters (lower-case letters, digits and '-', starting with a letter): Services and Pods carry it"
+// +kubebuilder:validation:XValidation:rule="!quantity(string(self.spec.storage.size)).isLessThan(quantity(string(oldSelf.spec.storage.size))) || has(self.status) && has(self.status.volumeSize) && !quantity(string(self.spec.storage.size)).isLessThan(quantity(string(self.status.volumeSize)))",message="spec.storage.size cannot be less than the volumes have (status.volumeSize): a volume never shrinks; create a new cluster and move the data instead"
 type EtcdCluster struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -183,11 +184,11 @@ const (
 // StorageSpec says where a member keeps its data.
 //
 // +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).isGreaterThan(quantity('0'))",message="storage.size must be greater than zero, for example 1Gi"
-// +kubebuilder:validation:XValidation:rule="!quantity(string(self.size)).isLessThan(quantity(string(oldSelf.size)))",message="storage.size cannot shrink: etcd's data may not fit; create a new cluster and move the data instead"
 // +kubebuilder:validation:XValidation:rule="(has(self.medium) && self.medium == 'Memory') == (has(oldSelf.medium) && oldSelf.medium == 'Memory')",message="storage.medium cannot be changed on an existing cluster yet"
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storage.storageClassName cannot be changed on an existing cluster yet"
 type StorageSpec struct {
-	// Size of the volume of each member; with medium Memory the limit of the tmpfs. Default 1Gi. It may grow, not shrink.
+	// Size of the volume of each member; with medium Memory the limit of the tmpfs. Default 1Gi. It may grow: volumes are expanded in place
+	// if their class allows it, else their members are replaced one by one. It may be lowered again as far as no volume has grown yet.
 	//
 	// +kubebuilder:default="1Gi"
 	// +optional
@@ -209,6 +210,12 @@ type StorageSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	ReplacedVolumeTTLSeconds *int64 `json:"replacedVolumeTTLSeconds,omitempty"`
+
+	// PersistentVolumeClaimRetentionPolicy says what becomes of volumes when the cluster is deleted or scaled down. A change takes effect
+	// at once, for the volumes that are there.
+	//
+	// +optional
+	PersistentVolumeClaimRetentionPolicy *PersistentVolumeClaimRetentionPolicy `json:"persistentVolumeClaimRetentionPolicy,omitempty"`
 }
 
 // AdditionalMetadata is put on created objects.

@@ -171,7 +171,7 @@ type EtcdMemberStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions are Ready, Joined and VersionDrifted.
+	// Conditions are Ready, Joined, VersionDrifted, and VolumeExpanding while the volume is smaller than the spec asks for.
 	//
 	// +listType=map
 	// +listMapKey=type

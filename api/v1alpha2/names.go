@@ -25,6 +25,8 @@ const (
 	AnnotationRestartedAt = "kubectl.kubernetes.io/restartedAt"
 	// AnnotationMemberUID on a volume is the UID of the EtcdMember it was made for.
 	AnnotationMemberUID = "etcd-operator.cozystack.io/member-uid"
+	// SetAsideScaledDown is the value of LabelSetAside on volumes that whenScaled retains. Only people delete those.
+	SetAsideScaledDown = "ScaledDown"
 	// AnnotationMemberID on a volume is etcd's member ID, in hexadecimal, of the voter whose vote it holds. It outlives the
 	// EtcdMember, so that a member whose EtcdMember was deleted by accident is taken back as what it was. On an EtcdMember it is
 	// the ID that etcd gave to the member that joins, written down before its first start.
@@ -73,6 +75,9 @@ const (
 	ConditionJoined = "Joined"
 	// ConditionVersionDrifted (EtcdMember) is True when the Pod runs another version than the spec asks for.
 	ConditionVersionDrifted = "VersionDrifted"
+	// ConditionVolumeExpanding (EtcdMember) is True while its volume has less than storage.size, since when it has been so. Its reason
+	// tells how far it is.
+	ConditionVolumeExpanding = "VolumeExpanding"
 )
 
 // Condition types of EtcdCluster under the names that Go programs know them by.
@@ -116,6 +121,11 @@ const (
 	ReasonMemberNotYetVoter      = "NotYetVoter"
 	ReasonMemberVersionAsDesired = "AsDesired"
 	ReasonMemberVersionDiffers   = "Differs"
+	ReasonExpansionRequested     = "Requested"               // the claim asks for the size, and nobody has answered yet
+	ReasonExpansionRefused       = "Refused"                 // the API server does not let the claim ask for it
+	ReasonExpansionResizing      = "Resizing"                // the storage is at it
+	ReasonExpansionPendingOnNode = "FileSystemResizePending" // the node has to make the file system larger
+	ReasonExpansionFailed        = "Failed"                  // the storage or the node has tried in vain
 )
 
 // Failures of a member, named in EtcdMemberStatus.Failure. Which of them lead to a replacement, and after how long, is

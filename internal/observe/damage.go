@@ -166,8 +166,11 @@ func (s *Scene) volumes(c *plan.Cluster, now time.Time) {
 	if ttl := s.Cluster.Spec.Storage.ReplacedVolumeTTLSeconds; ttl != nil {
 		c.AsideFor = time.Duration(*ttl) * time.Second
 	}
+	policy := s.Cluster.Spec.Storage.PersistentVolumeClaimRetentionPolicy
+	c.Retain = policy != nil && policy.WhenScaled == v1alpha2.VolumeRetain
+	c.Owners = s.owners()
 	for _, claim := range s.Aside {
-		if claim.DeletionTimestamp == nil {
+		if claim.DeletionTimestamp == nil && claim.Labels[v1alpha2.LabelSetAside] != v1alpha2.SetAsideScaledDown {
 			c.Aside = append(c.Aside, plan.Aside{Volume: claim.Name, For: now.Sub(asideSince(claim))})
 		}
 	}

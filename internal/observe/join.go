@@ -97,7 +97,7 @@ func (s *Scene) member(target *v1alpha2.EtcdCluster, m *Member, now time.Time) p
 		Stale:     m.Pod != nil && resource.Stale(o, m.Pod),
 	}
 	s.standing(m, &p)
-	s.differences(target, m, &p)
+	s.differences(target, m, &p, now)
 	s.health(m, &p)
 	p.Barred = !p.Healthy && m.Answer.Barred()
 	if etcd := etcdIn(m.Pod); etcd != nil && unheard(&p) {
@@ -109,16 +109,20 @@ func (s *Scene) member(target *v1alpha2.EtcdCluster, m *Member, now time.Time) p
 }
 
 // differences fills in what m does not have of what it is to have.
-func (s *Scene) differences(target *v1alpha2.EtcdCluster, m *Member, p *plan.Member) {
+func (s *Scene) differences(target *v1alpha2.EtcdCluster, m *Member, p *plan.Member, now time.Time) {
 	o := m.Object
-	d := resource.Differences(target, o, false)
+	d := resource.Differences(target, o, s.expands(target, m))
 	if p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name); s.NextPeerURL(m) != p.StartsAt {
 		d.Restart = append(d.Restart, "peerURL")
 	}
 	if s.holdsSource(m) {
 		d.Restart = append(d.Restart, "volume of the snapshot")
 	}
-	p.Outdated, p.Behind = len(d.Live)+len(d.Grow)+len(d.Replace) > 0, strings.Join(d.Restart, ", ")
+	if p.Disk = s.disk(target, m, now); p.Disk.Restart {
+		d.Restart = append(d.Restart, "volume, which grows when its Pod starts")
+	}
+	p.Outdated = len(d.Live)+len(d.Replace) > 0 || p.Disk.Fixed && p.Disk.Obstacle == ""
+	p.Behind = strings.Join(d.Restart, ", ")
 }
 
 // NextPeerURL is the peer URL that m is to be started with next time: the one that the spec asks for once etcd lists it there.

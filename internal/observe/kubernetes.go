@@ -129,8 +129,9 @@ func (s *Scene) readClaims(ctx context.Context, from client.Reader) error {
 	}
 	for i := range list.Items {
 		c := &list.Items[i]
-		if !s.ours("PersistentVolumeClaim", c) {
-			continue
+		if retained := resource.IsRetained(c) && c.Labels[v1alpha2.LabelClusterUID] != string(s.Cluster.UID); retained ||
+			!s.ours("PersistentVolumeClaim", c) {
+			continue // an earlier cluster left it on purpose
 		}
 		m := s.Find(c.Labels[v1alpha2.LabelMember])
 		switch {

@@ -46,6 +46,7 @@ func (o *Observer) look(ctx context.Context, from client.Reader, key types.Names
 	if err := o.findSnapshot(ctx, from, s); err != nil {
 		return nil, plan.Cluster{}, err
 	}
+	o.readClasses(ctx, s)
 	o.secure(ctx, from, s)
 	o.identify(ctx, from, s)
 	o.ask(ctx, s)

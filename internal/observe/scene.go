@@ -25,6 +25,8 @@ type Scene struct {
 	Orphans, Aside []*corev1.PersistentVolumeClaim
 	// Rehearsal is the Pod in which a template is tried out, nil if there is none.
 	Rehearsal *corev1.Pod
+	// classes are the StorageClasses of volumes that are to grow, by name; the one of those that have none is not known.
+	classes map[string]class
 	// Pods are the names of all Pods of this cluster, also of those without an EtcdMember.
 	Pods []string
 	// LastOrdinal is at least the highest member number that was ever given out.

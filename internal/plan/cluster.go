@@ -29,6 +29,8 @@ type Cluster struct {
 	Orphans  []Orphan      // volumes of this cluster without an EtcdMember
 	Aside    []Aside       // volumes that were taken out of use
 	AsideFor time.Duration // how long such volumes are kept
+	Owners   []Ownership   // volumes that stay or go with the cluster against its retention policy
+	Retain   bool          // volumes of members that are removed by scaling down are kept
 
 	Manual     bool    // people decide about replacements
 	MaxPerHour int     // replacements that may begin within an hour
@@ -153,6 +155,7 @@ type Member struct {
 	Behind    string // what else it differs in, for people; another Pod takes it over
 	Stale     bool   // its Pod was made with something else than its EtcdMember says now
 	Trouble   string // what is wrong with it, for people; empty when nothing is
+	Disk      Disk
 
 	StartsAt string // the peer URL that it is started with
 	ListedAt string // the one that etcd lists a voter under; that of others is not looked at

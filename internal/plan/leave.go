@@ -69,7 +69,7 @@ func shrink(c Cluster) (Decision, bool) {
 	if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
 		return hold("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 	}
-	return step(MarkLeaving{m.Name, "ScaledDown", false}, "Shrinking",
+	return step(MarkLeaving{m.Name, "ScaledDown", c.Retain && m.Role == Voter}, "Shrinking",
 		fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
 }
 

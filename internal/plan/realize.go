@@ -40,6 +40,7 @@ type PartVolume struct {
 	Aside  bool // it was taken out of use: it is neither used nor touched any more
 
 	Labelled bool // it has the labels that it should have, and says whose vote it holds
+	Unasked  bool // it is smaller than the member is to have, and its claim does not ask for that size
 }
 
 // PartPod is the Pod of a member; the zero value is one that does not exist.
@@ -77,6 +78,7 @@ const (
 	ForceDeletePod   PartStep = "ForceDeletePod" // without a word from its node
 	SetVolumeAside   PartStep = "SetVolumeAside"
 	DeleteVolume     PartStep = "DeleteVolume"
+	ExpandVolume     PartStep = "ExpandVolume" // its claim asks for the size that the member is to have
 )
 
 // Failures that the facts of one member show by themselves.
@@ -102,7 +104,7 @@ type Realization struct {
 // as used for that Pod, and only then the gate goes. So a grant that is not recorded as used was never acted upon,
 // wherever a crash cuts this off; and one that is, is given again only where nobody can have counted on the first start.
 func Realize(p Part) Realization {
-	r := realize(p)
+	r := enlarge(p, realize(p))
 	if r.Step == Rest && p.Restoring && p.Wanted && !p.Disabled { // what a snapshot is fetched with is not watched
 		r.Recheck = patient
 	}

@@ -54,7 +54,7 @@ func parsePart(t *testing.T, d *datadriven.TestData) Part {
 				Name: "data-a", Exists: true, Ours: !slices.Contains(a.Vals, "foreign"), Going: slices.Contains(a.Vals, "going"),
 				Fresh: !slices.Contains(a.Vals, "inherited"), Known: !slices.Contains(a.Vals, "unknown"),
 				Labelled: !slices.Contains(a.Vals, "mislabelled"), Lost: slices.Contains(a.Vals, "lost"),
-				Aside: slices.Contains(a.Vals, "aside"),
+				Aside: slices.Contains(a.Vals, "aside"), Unasked: slices.Contains(a.Vals, "unasked"),
 			}
 		case a.Key == "pod":
 			p.Pod = PartPod{

@@ -118,6 +118,16 @@ func parseHealing(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven
 			age, _ := time.ParseDuration(v)
 			c.Aside = append(c.Aside, Aside{Volume: fmt.Sprintf("data-old-%d", i), For: age})
 		}
+	case "retain":
+		for _, v := range a.Vals {
+			c.Owners = append(c.Owners, Ownership{Volume: "data-" + v, Retain: true})
+		}
+	case "own":
+		for _, v := range a.Vals {
+			c.Owners = append(c.Owners, Ownership{Volume: "data-" + v})
+		}
+	case "retain-scaled":
+		c.Retain = true
 	case "unsecured":
 		c.Unsecured = true
 	case "auth":
@@ -202,6 +212,15 @@ var words = map[string]func(*Member){
 	"astray":     func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "elsewhere", "http" },
 	"stale":      func(m *Member) { m.Stale = true },
 	"outdated":   func(m *Member) { m.Outdated = true },
+	"untold":     func(m *Member) { m.Disk.Untold, m.Disk.Short, m.Disk.Progress = true, true, "it has 1Gi of 2Gi" },
+	"short":      func(m *Member) { m.Disk.Short, m.Disk.Progress = true, "it has 1Gi of 2Gi; Requested" },
+	"slow":       func(m *Member) { m.Disk.For = canary },
+	"fixed":      func(m *Member) { m.Disk.Fixed, m.Outdated = true, true },
+	"limited": func(m *Member) {
+		m.Disk.Refused, m.Disk.Progress = true, "it has 1Gi of 2Gi; Refused: exceeded quota"
+	},
+	"classless": func(m *Member) { m.Disk.Obstacle = "the StorageClass fast is gone" },
+	"offline":   func(m *Member) { m.Disk.Restart, m.Disk.For, m.Behind = true, canary, "volume" },
 }
 
 func parseMember(t *testing.T, d *datadriven.TestData, i int, line string) Member {

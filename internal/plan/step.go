@@ -84,6 +84,10 @@ type (
 	}
 	// EndRehearsal deletes that Pod.
 	EndRehearsal struct{}
+	// ExpandVolumeOf writes into a member's EtcdMember the size that the spec asks for; its volume is then expanded in place.
+	ExpandVolumeOf struct{ Name string }
+	// RetainVolume makes a volume stay when the cluster goes, or go with it.
+	RetainVolume Ownership
 	// Park stops a member's Pod and keeps everything else.
 	Park struct{ Name string }
 	// Wake lets a parked member start again.
@@ -118,6 +122,8 @@ func (Update) step()            {}
 func (Rehearse) step()          {}
 func (RecordRehearsal) step()   {}
 func (EndRehearsal) step()      {}
+func (ExpandVolumeOf) step()    {}
+func (RetainVolume) step()      {}
 func (Park) step()              {}
 func (Wake) step()              {}
 

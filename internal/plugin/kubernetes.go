@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,7 +26,8 @@ import (
 // newScheme knows the kinds that the plugin reads.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), policyv1.AddToScheme(scheme), v1alpha2.AddToScheme(scheme)); err != nil {
+	err := errors.Join(corev1.AddToScheme(scheme), policyv1.AddToScheme(scheme), storagev1.AddToScheme(scheme), v1alpha2.AddToScheme(scheme))
+	if err != nil {
 		return nil, fmt.Errorf("register types: %w", err)
 	}
 	return scheme, nil
@@ -157,6 +159,7 @@ func (r *lenientReader) List(ctx context.Context, into client.ObjectList, opts .
 		if m := &members.Items[i]; m.Status.PVCName != "" {
 			claim := corev1.PersistentVolumeClaim{}
 			claim.Name, claim.Namespace, claim.Labels = m.Status.PVCName, m.Namespace, m.Labels
+			claim.OwnerReferences = m.OwnerReferences
 			claim.UID = types.UID(m.Status.VolumeUID)
 			claims.Items = append(claims.Items, claim)
 		}
@@ -172,6 +175,9 @@ func (r *lenientReader) note(kind string) {
 
 // amend takes the objects that could not be read for what they should be.
 func (r *lenientReader) amend(seen *plan.Cluster) {
+	if slices.Contains(r.unread, "PersistentVolumeClaim") {
+		seen.Owners = nil
+	}
 	for i := range seen.Objects {
 		o := &seen.Objects[i]
 		kind := "Service"

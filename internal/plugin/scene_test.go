@@ -74,7 +74,7 @@ func addMember(s *observe.Scene, i int) {
 		Incarnation: &v1alpha2.MemberIncarnation{MemberID: observe.FormatID(id), VolumeUID: volume},
 	}
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
-		Namespace: o.Namespace, Name: resource.ClaimName(o.Name), Labels: o.Labels, UID: types.UID(volume),
+		Namespace: o.Namespace, Name: resource.ClaimName(o.Name), Labels: o.Labels, UID: types.UID(volume), OwnerReferences: o.OwnerReferences,
 	}}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name, Labels: o.Labels},

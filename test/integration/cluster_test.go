@@ -208,8 +208,8 @@ func TestAClusterChangesOnlyWhereTheOperatorCanFollow(t *testing.T) {
 	ns := newNamespace(t)
 	const fixed = "cannot be changed on an existing cluster yet"
 	for _, tc := range []struct{ name, before, change, want string }{
-		{"shrink-storage", `{version: 3.6.16, storage: {size: 2Gi}}`, `storage: {size: 1Gi}`, "storage.size cannot shrink"},
-		{"drop-storage", `{version: 3.6.16, storage: {size: 2Gi}}`, `storage: null`, "storage.size cannot shrink"},
+		{"shrink-storage", `{version: 3.6.16, storage: {size: 2Gi}}`, `storage: {size: 1Gi}`, "cannot be less than the volumes have"},
+		{"drop-storage", `{version: 3.6.16, storage: {size: 2Gi}}`, `storage: null`, "cannot be less than the volumes have"},
 		{"other-version", `{version: 3.6.14}`, `version: 3.6.16`, "version " + fixed},
 		{"other-medium", `{version: 3.6.16}`, `storage: {medium: Memory}`, "storage.medium " + fixed},
 		{"class-appears", `{version: 3.6.16}`, `storage: {storageClassName: fast}`, "storage.storageClassName " + fixed},

@@ -37,6 +37,7 @@ pods: get list watch create patch delete
 policy/poddisruptionbudgets: get list watch create update
 secrets: get list watch create update delete
 services: get list watch create update
+storage.k8s.io/storageclasses: get
 `
 
 // certManager is what cert-manager brings along. Rights can be asked for also where it is not there.

@@ -31,13 +31,13 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.record(ctx, s.Find(step.Member.Name), step)
 	case plan.Admit:
 		return r.admit(ctx, s, step.Member)
-	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Update, plan.Park, plan.Wake:
+	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Update, plan.ExpandVolumeOf, plan.Park, plan.Wake:
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
 		return r.deleteMember(ctx, s.Find(step.Name).Object)
 	case plan.Rehearse, plan.RecordRehearsal, plan.EndRehearsal:
 		return r.rehearse(ctx, s, step)
-	case plan.Adopt, plan.Recall, plan.SetAside, plan.DropVolume:
+	case plan.Adopt, plan.Recall, plan.SetAside, plan.DropVolume, plan.RetainVolume:
 		return r.keep(ctx, s, step)
 	default:
 		return changeMembership(ctx, s, step)
@@ -134,6 +134,9 @@ func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Ste
 	case plan.Update:
 		m := s.Find(step.Name)
 		return r.patchMember(ctx, m.Object, func(o *v1alpha2.EtcdMember) { resource.Update(s.Target(), o, s.NextPeerURL(m)) })
+	case plan.ExpandVolumeOf:
+		size := s.Target().Spec.Storage.Size
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Storage.Size = size })
 	case plan.Park:
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Dormant = true })
 	case plan.Wake:

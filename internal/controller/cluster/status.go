@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -68,7 +69,7 @@ func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.T
 	st.LastOrdinal = max(old.LastOrdinal, s.LastOrdinal)
 	st.Replacements = recent(s, now)
 	st.ReadyMembers, st.UpdatedMembers, st.BrokenMembers = tally(seen)
-	st.Leader, st.Version, st.DBSize = "", "", nil
+	st.Leader, st.Version, st.DBSize, st.VolumeSize = "", "", nil, nil
 	if l := s.Leader(); l != nil {
 		st.Leader = l.Object.Name
 	}
@@ -77,15 +78,21 @@ func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.T
 		if m.Version != "" && (st.Version == "" || older(m.Version, st.Version)) {
 			st.Version = m.Version
 		}
-		if m.DBSize != nil && (st.DBSize == nil || m.DBSize.Cmp(*st.DBSize) > 0) {
-			st.DBSize = m.DBSize
-		}
+		st.DBSize, st.VolumeSize = larger(st.DBSize, m.DBSize), larger(st.VolumeSize, m.VolumeSize)
 	}
 	if d.Advances() || old.ObservedGeneration != st.ObservedGeneration {
 		st.LastProgressTime = &metav1.Time{Time: now.Truncate(time.Second)}
 	}
 	conditions(&st, seen, d, now)
 	return st
+}
+
+// larger is the larger of two sizes, either of which may not be known.
+func larger(a, b *apiresource.Quantity) *apiresource.Quantity {
+	if a == nil || b != nil && b.Cmp(*a) > 0 {
+		return b
+	}
+	return a
 }
 
 func tally(seen plan.Cluster) (ready, updated, broken int32) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/version"
 
@@ -28,6 +29,7 @@ func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary
 		if j := slices.IndexFunc(old, func(o v1alpha2.MemberSummary) bool { return o.Name == p.Name }); j >= 0 {
 			before = old[j]
 		}
+		out[i].VolumeSize = capacity(m)
 		out[i].UnhealthySince = unhealthySince(p, before.UnhealthySince, now)
 		if !p.Answered {
 			continue
@@ -44,6 +46,18 @@ func summaries(s *observe.Scene, seen plan.Cluster, old []v1alpha2.MemberSummary
 		steady(&out[i], before)
 	}
 	return out
+}
+
+// capacity is that of a member's volume, nil if it has none.
+func capacity(m *observe.Member) *resource.Quantity {
+	if m.Claim == nil || m.Object.Spec.Storage.Medium == v1alpha2.StorageMediumMemory {
+		return nil
+	}
+	size, known := m.Claim.Status.Capacity[corev1.ResourceStorage]
+	if !known {
+		return nil
+	}
+	return &size
 }
 
 var roles = map[plan.Role]v1alpha2.MemberRole{

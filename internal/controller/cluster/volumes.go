@@ -26,6 +26,8 @@ func (r *Reconciler) keep(ctx context.Context, s *observe.Scene, step plan.Step)
 		return r.recall(ctx, s.Find(step.Name))
 	case plan.SetAside:
 		return r.setAside(ctx, claimNamed(s.Orphans, step.Volume))
+	case plan.RetainVolume:
+		return r.retain(ctx, s, step)
 	case plan.DropVolume:
 		return r.dropVolume(ctx, claimNamed(s.Aside, step.Volume))
 	default:
@@ -64,6 +66,23 @@ func (r *Reconciler) setAside(ctx context.Context, claim *corev1.PersistentVolum
 	resource.SetAside(changed, "Orphaned", r.Now())
 	if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(claim, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("set aside volume %s: %w", claim.Name, err)
+	}
+	return nil
+}
+
+// retain lets a volume stay or go with the cluster.
+func (r *Reconciler) retain(ctx context.Context, s *observe.Scene, step plan.RetainVolume) error {
+	claims := slices.Clone(s.Aside)
+	for _, m := range s.Members {
+		if m.Claim != nil {
+			claims = append(claims, m.Claim)
+		}
+	}
+	claim := claimNamed(claims, step.Volume)
+	changed := claim.DeepCopy()
+	resource.Retain(s.Cluster, changed)
+	if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(claim, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("change the owner of volume %s: %w", claim.Name, err)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (r *Reconciler) act(ctx context.Context, s *scene, next plan.Realization) e
 		})
 	case plan.ReopenGrant:
 		return r.recordGrant(ctx, m, v1alpha2.StartGrant{State: v1alpha2.GrantOpen})
-	case plan.ReleasePod, plan.LabelPod, plan.LabelVolume, plan.SetVolumeAside:
+	case plan.ReleasePod, plan.LabelPod, plan.LabelVolume, plan.SetVolumeAside, plan.ExpandVolume:
 		return r.change(ctx, s, next.Step)
 	case plan.DeletePod:
 		return r.delete(ctx, m, s.pod, next)
@@ -48,6 +48,8 @@ func (r *Reconciler) act(ctx context.Context, s *scene, next plan.Realization) e
 // change makes a write to an object that is there already.
 func (r *Reconciler) change(ctx context.Context, s *scene, step plan.PartStep) error {
 	switch step {
+	case plan.ExpandVolume:
+		return r.expand(ctx, s)
 	case plan.ReleasePod:
 		return r.patch(ctx, s.pod, func(o client.Object) { resource.Release(o.(*corev1.Pod)) })
 	case plan.LabelPod:

@@ -23,6 +23,7 @@ type scene struct {
 	pod     *corev1.Pod
 	claim   *corev1.PersistentVolumeClaim
 	outlook outlook
+	refused string   // what the API server said when the volume was to grow
 	lacking []string // certificates that the member is to mount and that are not there, as "Kind name"
 	serials []string // of those that are there
 
@@ -120,6 +121,7 @@ func (s *scene) partVolume() plan.PartVolume {
 	p.Lost = c.Status.Phase == corev1.ClaimLost
 	p.Aside = resource.IsAside(c)
 	p.Labelled = resource.IsMarked(m, c)
+	p.Unasked = s.size().Unasked()
 	return p
 }
 
@@ -202,5 +204,5 @@ func (s *scene) leftPod() bool {
 }
 
 func (s *scene) ownsClaim() bool {
-	return s.claim != nil && resource.ControlledBy(s.claim, resource.ClusterUID(s.member))
+	return s.claim != nil && resource.OwnedClaim(s.claim, resource.ClusterUID(s.member))
 }

@@ -59,7 +59,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if next.Step != plan.Rest {
 		log.FromContext(ctx).Info(next.Message, "step", next.Step, "error", acted)
 	}
-	if next.Step == plan.Rest || acted != nil {
+	if next.Step == plan.Rest || acted != nil || seen.refused != "" {
 		acted = errors.Join(acted, r.publish(ctx, seen, next, acted))
 	}
 	return settle(acted, next.Recheck)

@@ -29,6 +29,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scene, next plan.Realizatio
 		c.LastTransitionTime = now
 		meta.SetStatusCondition(&changed.Status.Conditions, c)
 	}
+	s.expanding(&changed.Status, now)
 	if equality.Semantic.DeepEqual(s.member.Status, changed.Status) {
 		return nil
 	}
@@ -38,6 +39,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scene, next plan.Realizatio
 	if found, before := changed.Status.Failure, s.member.Status.Failure; found != nil && (before == nil || before.Reason != found.Reason) {
 		r.Recorder.Eventf(s.member, nil, corev1.EventTypeWarning, found.Reason, "Observe", "%s", found.Message)
 	}
+	r.tellExpansion(s, changed)
 	return nil
 }
 

@@ -5,11 +5,13 @@ var All = []Setting{
 	{"replicas", Resize, "One member at a time. 0 stops all members and keeps their volumes and identities."},
 	{"version", Restart, "After checks, and only one minor up or down: [upgrading](../operations/upgrading.md)."},
 
-	{"storage.size", Grow, "It never shrinks. A StorageClass with `allowVolumeExpansion` grows volumes in place; with any other, " +
-		"and in memory, members are replaced."},
+	{"storage.size", Grow, "[Volumes](../operations/storage.md) never shrink. A StorageClass with `allowVolumeExpansion` grows volumes in place; " +
+		"with any other, and in memory, members are replaced."},
 	{"storage.medium", Replace, "From a volume into memory and back, with all data."},
 	{"storage.storageClassName", Replace, ""},
 	{"storage.replacedVolumeTTLSeconds", Live, "Also of volumes that are aside already."},
+	{"storage.persistentVolumeClaimRetentionPolicy", Live,
+		"`whenDeleted` counts for all volumes that are there, `whenScaled` for members that leave from then on."},
 
 	{"resources", Restart, ""},
 	{"affinity", Restart, ""},
