@@ -30,8 +30,8 @@ type trial struct {
 	by    string
 }
 
-// TestEveryFieldOfTheSpecIsChangedOnARunningCluster changes all that is taken over at once, then all that takes restarts, in one roll, and tries
-// what cannot be changed.
+// TestEveryFieldOfTheSpecIsChangedOnARunningCluster changes all that is taken over at once, then all that takes restarts, in one roll,
+// and tries what cannot be changed.
 func TestEveryFieldOfTheSpecIsChangedOnARunningCluster(t *testing.T) {
 	t.Parallel()
 	everyFieldIsTried(t)
@@ -40,7 +40,7 @@ func TestEveryFieldOfTheSpecIsChangedOnARunningCluster(t *testing.T) {
 	w.tryAll(settings.Live, func() {})
 	w.Expect(w.starts()).To(gomega.Equal(starts), "something was restarted")
 
-	w.tryAll(settings.Restart, func() { // progressDeadlineSeconds is 1 by now, and members are given more than that to settle
+	w.tryAll(settings.Restart, func() { // progressDeadlineSeconds is 1 by now, and members need longer to settle
 		w.awaitCondition(v1alpha2.ConditionProgressing, "False DeadlineExceeded")
 	})
 	w.expectSurvivors(before)
