@@ -91,6 +91,11 @@ func (c *cluster) ours() []client.ListOption {
 	return []client.ListOption{client.InNamespace(c.namespace), client.MatchingLabels{v1alpha2.LabelCluster: c.name}}
 }
 
+// runningMembers select the Pods of members: what is tried out before a rollout runs in a Pod of the cluster too, and is none.
+func (c *cluster) runningMembers() []client.ListOption {
+	return append(c.ours(), client.MatchingLabels{v1alpha2.LabelCluster: c.name, "app.kubernetes.io/component": "member"})
+}
+
 // members are the EtcdMembers, the oldest first.
 func (c *cluster) members() []v1alpha2.EtcdMember {
 	c.t.Helper()
@@ -123,7 +128,7 @@ func (c *cluster) memberNames() (names []string) {
 func (c *cluster) pods() []corev1.Pod {
 	c.t.Helper()
 	var list corev1.PodList
-	c.Expect(testbed.List(c.ctx, &list, c.ours()...)).To(gomega.Succeed())
+	c.Expect(testbed.List(c.ctx, &list, c.runningMembers()...)).To(gomega.Succeed())
 	return list.Items
 }
 
@@ -211,7 +216,7 @@ func (c *cluster) scale(n int) {
 // endpoints are the client addresses of all Pods that have one.
 func (c *cluster) endpoints(ctx context.Context) ([]string, error) {
 	var list corev1.PodList
-	if err := testbed.List(ctx, &list, c.ours()...); err != nil {
+	if err := testbed.List(ctx, &list, c.runningMembers()...); err != nil {
 		return nil, err
 	}
 	var all []string

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/resource"
 	"github.com/cozystack/etcd-operator/test/e2e/traffic"
 )
 
@@ -75,7 +76,7 @@ func (w *invariants) look(ctx context.Context) {
 	w.names(ctx)
 	w.budget(ctx, &o)
 	var pods corev1.PodList
-	if testbed.List(ctx, &pods, append(w.ours(), client.MatchingLabels{v1alpha2.LabelClusterUID: string(o.UID)})...) != nil {
+	if testbed.List(ctx, &pods, append(w.ours(), client.MatchingLabels(resource.MemberPodLabels(o.UID)))...) != nil {
 		return
 	}
 	for i := range pods.Items {

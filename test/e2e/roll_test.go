@@ -77,7 +77,7 @@ func (w *ward) watchReady() func() int {
 	running.Go(func() {
 		for ctx.Err() == nil {
 			var list corev1.PodList
-			if testbed.List(ctx, &list, w.ours()...) == nil {
+			if testbed.List(ctx, &list, w.runningMembers()...) == nil {
 				ready := 0
 				for i := range list.Items {
 					if s := list.Items[i].Status.ContainerStatuses; len(s) > 0 && s[0].Ready {
