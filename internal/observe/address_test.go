@@ -34,7 +34,7 @@ func TestAMemberListensElsewhereOnlyWhereItIsListed(t *testing.T) {
 			if got := s.NextPeerURL(m); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
-			p := s.member(s.Target(), m, noon)
+			p := s.member(s.aim(), m, noon)
 			if p.StartsAt != plain || p.WantedAt != secured || p.Role == plan.Voter && p.ListedAt != tc.listed {
 				t.Errorf("the planner is told %q, %q, %q", p.StartsAt, p.ListedAt, p.WantedAt)
 			}

@@ -40,9 +40,11 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 	s.volumes(&c, now)
 	s.alarms(&c)
 	c.Rehearsal, c.Space = s.rehearsal(now), s.space()
-	target := s.Target()
+	a := s.aim()
+	c.Rollout = s.rollout(a)
 	for _, m := range s.Members {
-		c.Members = append(c.Members, s.member(target, m, now))
+		c.Memory = c.Memory || m.Object.Spec.Storage.Medium == v1alpha2.StorageMediumMemory
+		c.Members = append(c.Members, s.member(a, m, now))
 	}
 	for i, m := range s.Members {
 		if c.Members[i].Healthy && !m.Answer.Status.Learner {
@@ -78,7 +80,7 @@ func deadline(c *v1alpha2.EtcdCluster) time.Duration {
 	return 10 * time.Minute
 }
 
-func (s *Scene) member(target *v1alpha2.EtcdCluster, m *Member, now time.Time) plan.Member {
+func (s *Scene) member(a aim, m *Member, now time.Time) plan.Member {
 	o := m.Object
 	p := plan.Member{
 		Name:      o.Name,
@@ -97,7 +99,8 @@ func (s *Scene) member(target *v1alpha2.EtcdCluster, m *Member, now time.Time) p
 		Stale:     m.Pod != nil && resource.Stale(o, m.Pod),
 	}
 	s.standing(m, &p)
-	s.differences(target, m, &p, now)
+	s.differences(a, m, &p, now)
+	s.times(m, &p, now)
 	s.health(m, &p)
 	p.Barred = !p.Healthy && m.Answer.Barred()
 	if etcd := etcdIn(m.Pod); etcd != nil && unheard(&p) {
@@ -106,23 +109,6 @@ func (s *Scene) member(target *v1alpha2.EtcdCluster, m *Member, now time.Time) p
 	s.trouble(m, &p, now)
 	s.records(m, &p)
 	return p
-}
-
-// differences fills in what m does not have of what it is to have.
-func (s *Scene) differences(target *v1alpha2.EtcdCluster, m *Member, p *plan.Member, now time.Time) {
-	o := m.Object
-	d := resource.Differences(target, o, s.expands(target, m))
-	if p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name); s.NextPeerURL(m) != p.StartsAt {
-		d.Restart = append(d.Restart, "peerURL")
-	}
-	if s.holdsSource(m) {
-		d.Restart = append(d.Restart, "volume of the snapshot")
-	}
-	if p.Disk = s.disk(target, m, now); p.Disk.Restart {
-		d.Restart = append(d.Restart, "volume, which grows when its Pod starts")
-	}
-	p.Outdated = len(d.Live)+len(d.Replace) > 0 || p.Disk.Fixed && p.Disk.Obstacle == ""
-	p.Behind = strings.Join(d.Restart, ", ")
 }
 
 // NextPeerURL is the peer URL that m is to be started with next time: the one that the spec asks for once etcd lists it there.

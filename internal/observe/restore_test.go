@@ -159,7 +159,7 @@ func TestAPodThatGoesOnHoldingTheVolumeOfTheSnapshotIsMadeAgain(t *testing.T) {
 			m.Spec.Bootstrap = true
 			m.Spec.Restore = &v1alpha2.MemberRestore{Source: v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "backups"}}}
 			tc.change(s, m)
-			seen := s.member(s.Target(), &Member{Object: m, Pod: resource.Pod(m, resource.PodIntent{Form: true})}, noon)
+			seen := s.member(s.aim(), &Member{Object: m, Pod: resource.Pod(m, resource.PodIntent{Form: true})}, noon)
 			if got := strings.Contains(seen.Behind, "volume of the snapshot"); got != tc.want {
 				t.Errorf("it is behind in %q", seen.Behind)
 			}

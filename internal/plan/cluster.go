@@ -9,7 +9,7 @@ import (
 // Cluster is everything a decision may depend on, seen in one pass.
 type Cluster struct {
 	Want     int  // members asked for; 0 means paused
-	Memory   bool // members keep their data in memory
+	Memory   bool // a member keeps its data in memory, or is to
 	Disabled bool // reconciling was switched off for this cluster
 
 	Founders  []string // recorded names of the members that form the cluster
@@ -151,11 +151,23 @@ type Member struct {
 	Leaving   bool   // it is to be removed
 	Confirmed bool   // etcd has let it go
 	Gone      bool   // neither Pod nor volume is left
-	Outdated  bool   // its EtcdMember differs from what the spec asks for, in something that only a new member can have
-	Behind    string // what else it differs in, for people; another Pod takes it over
 	Stale     bool   // its Pod was made with something else than its EtcdMember says now
+	ByHand    bool   // which people change, by deleting the Pod
 	Trouble   string // what is wrong with it, for people; empty when nothing is
 	Disk      Disk
+
+	Outdated string // what it lacks of what it is to have and only a new member can have, for people; empty if nothing
+	Behind   string // what else it lacks that another Pod takes over
+	Pressing bool   // some of that is not for people to decide: certificates, or where it listens
+	Adapts   string // what else it lacks that is given to it as it runs
+	Proven   bool   // it was given what is on record
+	Trial    bool   // it was given the target, which is not on record
+	AsAsked  bool   // it was given all that the spec asks for, be that the target or not
+
+	Up        time.Duration // how long its process has been running
+	Lag       uint64        // how many entries it is behind the leader
+	Away      time.Duration // how long its Pod, as it is now, has not been ready
+	Inherited bool          // what is wrong with it was seen of an earlier Pod
 
 	StartsAt string // the peer URL that it is started with
 	ListedAt string // the one that etcd lists a voter under; that of others is not looked at

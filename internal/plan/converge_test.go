@@ -154,6 +154,7 @@ func (h *history) end(w world) {
 			_, d := h.pass(f.end)
 			h.fail(f.end, d, "the data is lost, and nobody says so")
 		}
+	case f.reason == "RolloutFailed" && rightful[f.reason](&f.end):
 	case f.reason != "AsDesired" && f.reason != "Paused":
 		_, d := h.pass(f.end)
 		h.fail(f.end, d, "everything is repaired, but it is not as asked for")
@@ -200,9 +201,9 @@ var rightful = map[string]func(*world) bool{
 	"ReplacementRefused": func(w *world) bool {
 		return w.hasIllVoter() && w.any(func(m truth) bool { return m.lost && !m.leaving })
 	},
-	"MemberNotReady":   func(w *world) bool { return w.any(isIll) },
-	"MemberBroken":     func(w *world) bool { return w.any(func(m truth) bool { return m.broken }) },
-	"ChangeNotApplied": func(w *world) bool { return !w.any(isIll) && w.any(func(m truth) bool { return !m.current }) },
+	"MemberNotReady": func(w *world) bool { return w.any(isIll) },
+	"MemberBroken":   func(w *world) bool { return w.any(func(m truth) bool { return m.broken }) },
+	"RolloutFailed":  (*world).wentBack,
 }
 
 func isListedVoter(m truth) bool { return m.role == Voter && !isForlorn(m) }
@@ -303,9 +304,7 @@ func (w world) rolled(dice *dice) world {
 		w.founders = dice.roll(most + 1)
 	}
 	w.memory = dice.roll(4) == 0 && !w.any(func(m truth) bool { return m.dormant })
-	if w.n > 0 {
-		w.members[0].current = dice.roll(8) > 0
-	}
+	w.rollTemplates(dice)
 	w.spent, w.manual = dice.roll(8) == 0, dice.roll(8) == 0
 	if s := foreign(dice.roll(16)); s <= foreignMember && w.formed && (s == foreignVoter || w.learners() == 0) {
 		w.stranger = s

@@ -28,13 +28,13 @@ const canary = time.Minute
 
 // isUntold members are to have their volume expanded, and nothing was done about it yet.
 func isUntold(m Member) bool {
-	return m.Disk.Untold && m.Disk.Obstacle == "" && !m.Disk.Fixed && !m.Outdated && !m.Leaving
+	return m.Disk.Untold && m.Disk.Obstacle == "" && !m.Disk.Fixed && m.Outdated == "" && !m.Leaving
 }
 
 // isExpanding members may have a larger volume any moment.
 func isExpanding(m Member) bool {
 	d := m.Disk
-	return d.Short && !d.Untold && !d.Refused && !d.Restart && d.For < canary && m.Healthy && !m.Outdated && !m.Leaving
+	return d.Short && !d.Untold && !d.Refused && !d.Restart && d.For < canary && m.Healthy && m.Outdated == "" && !m.Leaving
 }
 
 // retainVolumes comes early: the policy is to hold when the cluster is deleted in the next moment.
@@ -70,7 +70,7 @@ func awaitExpansion(c Cluster) (Decision, bool) {
 
 // awaitVolumes says what keeps volumes from being as large as wanted. Nothing else waits for it.
 func awaitVolumes(c Cluster) (Decision, bool) {
-	short := c.where(func(m Member) bool { return m.Disk.Short && !m.Outdated && !m.Leaving })
+	short := c.where(func(m Member) bool { return m.Disk.Short && m.Outdated == "" && !m.Leaving })
 	if len(short) == 0 || c.Want == 0 {
 		return silent()
 	}

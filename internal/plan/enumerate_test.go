@@ -10,9 +10,9 @@ import (
 const most = 5
 
 var (
-	serving = truth{role: Voter, process: up, admitted: true, recorded: true, votes: true, ready: true, current: true}
-	learner = truth{role: Learner, process: up, admitted: true, recorded: true, current: true}
-	joiner  = truth{ready: true, current: true}
+	serving = truth{role: Voter, process: up, admitted: true, recorded: true, votes: true, ready: true}
+	learner = truth{role: Learner, process: up, admitted: true, recorded: true}
+	joiner  = truth{ready: true}
 )
 
 // kinds are the states a member of a formed cluster can be in. A cluster is a multiset of them.
@@ -102,7 +102,7 @@ func vary(w world, visit func(*world)) {
 		for _, w.leader = range w.leaders() {
 			visit(&w)
 			if w.n > 0 {
-				visit(w.but(func(w *world) { w.members[0].current = false }))
+				visit(w.but(func(w *world) { w.asks = 1 }))
 			}
 		}
 		if !dormant && (w.want == 0 || !w.agrees()) {
@@ -144,10 +144,10 @@ func (w *world) leaders() []int {
 
 // eachBeginning calls visit with every cluster that has not formed yet.
 func eachBeginning(visit func(*world)) {
-	founder := truth{role: Voter, founder: true, admitted: true, ready: true, current: true}
+	founder := truth{role: Voter, founder: true, admitted: true, ready: true}
 	for want := range most + 1 {
-		visit(&world{leader: -1, want: want})
-		visit(&world{leader: -1, want: want, orphans: true})
+		visit(&world{leader: -1, want: want, known: unknown})
+		visit(&world{leader: -1, want: want, known: unknown, orphans: true})
 		for founders := 0; founders <= most; founders++ { // 0: status was lost
 			var create func(w world, from process)
 			create = func(w world, from process) {
@@ -164,7 +164,7 @@ func eachBeginning(visit func(*world)) {
 					}
 				}
 			}
-			create(world{leader: -1, want: want, founders: founders}, starting)
+			create(world{leader: -1, want: want, known: unknown, founders: founders}, starting)
 		}
 	}
 }

@@ -32,6 +32,10 @@ type Evidence struct {
 	Compared bool
 	// Missed says that the leader must not hear it.
 	Missed bool
+	// Plain says that it does not pass by itself: a template that the member was given before is gone back from soon.
+	Plain bool
+	// Around says that it comes from around the member: no template is gone back from for it.
+	Around bool
 	// Soft evidence may come from the environment, which a new member would meet too: replacements for it keep a distance in time.
 	Soft bool
 }
@@ -42,7 +46,7 @@ const identical = 2
 // EvidenceClasses is everything that a member's failure can be. What is not in it never leads to a replacement.
 var EvidenceClasses = []Evidence{
 	{Reason: "VolumeMissing", Remedy: Replace, Gone: true, Doc: "The PersistentVolumeClaim is gone, or another one has its name."},
-	{Reason: "VolumeTerminating", Remedy: Replace, Doc: "The PersistentVolumeClaim was deleted, and goes as soon as the Pod does."},
+	{Reason: "VolumeTerminating", Remedy: Replace, Around: true, Doc: "The PersistentVolumeClaim was deleted, and goes with the Pod."},
 	{Reason: "VolumeLost", Remedy: Replace, Gone: true, Doc: "The PersistentVolume behind the claim is gone (phase Lost)."},
 	{Reason: "MemoryLost", Remedy: Replace, Gone: true, Doc: "The Pod that held the data in memory is gone."},
 	{Reason: "DataLost", Remedy: Replace, Gone: true, Doc: "The launcher found the volume empty, or without its log (exit code 42)."},
@@ -68,33 +72,39 @@ var EvidenceClasses = []Evidence{
 		Reason: "PeerURLMismatch", Remedy: Replace, Gone: true, Times: identical,
 		Doc: "etcd lists the joining member under another peer URL.",
 	},
-	{Reason: "Requested", Remedy: Replace, Doc: "Somebody annotated the EtcdMember with etcd-operator.cozystack.io/replace."},
+	{Reason: "Requested", Remedy: Replace, Around: true, Doc: "Somebody annotated the EtcdMember with etcd-operator.cozystack.io/replace."},
 	{
-		Reason: "NodeLost", Remedy: Replace, ByNode: true, Missed: true, Soft: true,
+		Reason: "NodeLost", Remedy: Replace, Around: true, ByNode: true, Missed: true, Soft: true,
 		Doc: "The node is gone or down, the leader does not hear the member either, and its data are nowhere else.",
 	},
 	{
-		Reason: "Unreachable", Remedy: Replace, ByNode: true, Missed: true, Soft: true,
+		Reason: "Unreachable", Remedy: Replace, Around: true, ByNode: true, Missed: true, Soft: true,
 		Doc: "etcd runs, and neither the operator nor the leader hears it.",
 	},
 	{
-		Reason: "Crashing", Remedy: Replace, Grace: 5 * time.Minute, Times: 5, Soft: true,
+		Reason: "Crashing", Remedy: Replace, Plain: true, Grace: 5 * time.Minute, Times: 5, Soft: true,
 		Doc: "etcd ends again and again for a reason that is none of the others.",
 	},
 
-	{Reason: "DataUnreadable", Doc: "The launcher could not read or write the volume (exit code 43)."},
-	{Reason: "DiskFull", Doc: "The volume is full."},
-	{Reason: "OutOfMemory", Doc: "The container was killed at its memory limit."},
-	{Reason: "AddressInUse", Doc: "Another process has one of etcd's ports."},
-	{Reason: "VersionRefused", Doc: "This version of etcd does not take the data of another one."},
-	{Reason: "ConfigurationRefused", Doc: "etcd does not take its flags."},
-	{Reason: "RemovedFromEtcd", Doc: "etcd says that it was removed. The member list decides, not the member."},
-	{Reason: "NodeDown", Doc: "The node is down; the member goes on elsewhere once the node is deleted or tainted out-of-service."},
+	{Reason: "DataUnreadable", Plain: true, Doc: "The launcher could not read or write the volume (exit code 43)."},
+	{Reason: "DiskFull", Plain: true, Doc: "The volume is full."},
+	{Reason: "OutOfMemory", Plain: true, Doc: "The container was killed at its memory limit."},
+	{Reason: "AddressInUse", Around: true, Doc: "Another process has one of etcd's ports."},
+	{Reason: "VersionRefused", Plain: true, Doc: "This version of etcd does not take the data of another one."},
+	{Reason: "ConfigurationRefused", Plain: true, Doc: "etcd does not take its flags."},
+	{Reason: "RemovedFromEtcd", Around: true, Doc: "etcd says that it was removed. The member list decides, not the member."},
+	{
+		Reason: "NodeDown", Around: true,
+		Doc: "The node is down; the member goes on elsewhere once the node is deleted or tainted out-of-service.",
+	},
 	{Reason: "Unschedulable", Doc: "No node takes the Pod."},
-	{Reason: "ImageUnavailable", Doc: "The image cannot be pulled."},
-	{Reason: restoreFailed, Doc: "The snapshot could not be fetched or restored. It is tried again; the data directory is as it was."},
-	{Reason: tooNew, Doc: "The snapshot is of a newer minor of etcd than the cluster."},
-	{Reason: "NameTaken", Doc: "An object of a needed name belongs to somebody else."},
+	{Reason: "ImageUnavailable", Plain: true, Doc: "The image cannot be pulled."},
+	{
+		Reason: restoreFailed, Around: true,
+		Doc: "The snapshot could not be fetched or restored. It is tried again; the data directory is as it was.",
+	},
+	{Reason: tooNew, Around: true, Doc: "The snapshot is of a newer minor of etcd than the cluster."},
+	{Reason: "NameTaken", Around: true, Doc: "An object of a needed name belongs to somebody else."},
 }
 
 func classOf(reason string) Evidence {

@@ -62,18 +62,27 @@ func awaitRemoval(c Cluster) (Decision, bool) {
 func shrink(c Cluster) (Decision, bool) {
 	staying, doomed := c.where(isStaying), c.count(isDoomed)
 	_, busy := c.first(func(m Member) bool { return m.Leaving && !m.Confirmed })
-	if len(staying)-doomed <= c.Want || busy {
+	surplus := len(staying) - doomed - c.Want
+	if renewing(c) {
+		surplus--
+	}
+	if surplus <= 0 || busy {
 		return silent()
 	}
 	m := leastMissed(staying)
 	if no := MayRemove(c, m); m.Role != Unlisted && !no.None() {
 		return hold("ShrinkRefused", fmt.Sprintf("not removing %s: %s", m.Name, no), no, retry)
 	}
-	return step(MarkLeaving{m.Name, "ScaledDown", c.Retain && m.Role == Voter}, "Shrinking",
+	reason := "ScaledDown"
+	if isExpiring(m) {
+		reason = "Renewed"
+	}
+	return step(MarkLeaving{m.Name, reason, c.Retain && m.Role == Voter}, "Shrinking",
 		fmt.Sprintf("%d members, %d wanted: removing %s", len(staying), c.Want, m.Name))
 }
 
-// leastMissed prefers a member without a vote, then an unhealthy one, then a follower, then the youngest.
+// leastMissed prefers a member without a vote, then an unhealthy one, then one that would have to be
+// replaced anyway, then a follower, then the youngest.
 func leastMissed(ms []Member) Member {
 	best := ms[0]
 	for _, m := range ms[1:] { // ordered by ordinal: on a tie the later one is younger
@@ -90,6 +99,8 @@ func missedMore(a, b Member) bool {
 		return a.Role > b.Role
 	case a.Healthy != b.Healthy:
 		return a.Healthy
+	case isExpiring(a) != isExpiring(b):
+		return isExpiring(b)
 	}
 	return a.Leader
 }

@@ -7,6 +7,7 @@ func (w *world) observe(c *Cluster) {
 	members, objects := c.Members[:0], c.Objects[:0]
 	*c = Cluster{
 		Want: w.want, Manual: w.manual, Memory: w.memory, Listed: w.answers(), OrdinalsRecorded: true, Deadline: rest,
+		Rollout: w.rollout(),
 		Objects: append(objects, Object{ClientService, w.opened, w.opened}),
 	}
 	if w.formed {
@@ -64,13 +65,15 @@ func (w *world) see(i int) Member {
 	m := Member{
 		Name: nameable[i : i+1], ID: uint64(i + 1), Role: t.role, Founder: t.founder, Admitted: t.admitted, Recorded: t.recorded, Votes: t.votes,
 		Starting: t.process == starting, Dormant: t.dormant, Stopping: t.process == noPod, Stopped: t.process == noPod,
+		Down:    t.process == noPod || t.process == down,
 		Leaving: t.leaving, Confirmed: t.confirmed,
-		Gone: t.gone, Lost: t.lost, Hopeless: t.lost, Broken: t.broken || t.lost, Outdated: !t.current,
+		Gone: t.gone, Lost: t.lost, Hopeless: t.lost, Broken: t.broken || t.lost,
 		Condemned: t.condemned, Remembered: t.remembered,
 	}
 	if t.lost {
 		m.Loss = "DataLost"
 	}
+	w.seeTemplate(&m, t)
 	if !w.answers() {
 		m.Role = Unlisted // records know only voters
 		if t.votes || t.founder {
@@ -86,4 +89,36 @@ func (w *world) see(i int) Member {
 		m.Trouble = "ill"
 	}
 	return m
+}
+
+func (w *world) rollout() Rollout {
+	r := Rollout{Known: w.known != unknown, Trying: w.known != unknown && w.target() != w.known}
+	if w.failed {
+		r.Failed = "a"
+	}
+	given := map[template]bool{}
+	for i := range w.n {
+		if !w.members[i].orphan {
+			given[w.members[i].given] = true
+		}
+	}
+	r.Unrecorded = len(given) == 1 && !given[w.known]
+	return r
+}
+
+func (w *world) seeTemplate(m *Member, t truth) {
+	target := w.target()
+	switch {
+	case t.given == target:
+	case w.renews || w.memory:
+		m.Outdated = "medium"
+	default:
+		m.Behind = "options"
+	}
+	m.Stale = isStale(t) && !w.memory
+	m.Proven, m.Trial = t.given == w.known, w.known != unknown && target != w.known && t.given == target
+	m.Up = rest
+	if t.process == down || w.overdue && t.process == starting {
+		m.Away = time.Hour
+	}
 }

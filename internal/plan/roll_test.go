@@ -11,8 +11,9 @@ import (
 func rolling(n, leader int) Cluster {
 	c := Cluster{Want: n, ClusterID: 1, SeenID: 1, Listed: true, OrdinalsRecorded: true}
 	for i := range n {
-		m := Member{Name: string(rune('a' + i)), ID: uint64(i + 1), Leader: i == leader, Behind: "tls"}
+		m := Member{Name: string(rune('a' + i)), ID: uint64(i + 1), Leader: i == leader}
 		words["well"](&m)
+		m.Behind = "options"
 		c.Members = append(c.Members, m)
 	}
 	return c

@@ -42,7 +42,8 @@ func (w *world) fulfilled() bool {
 		return w.formed && !w.memory && !awake && w.any(func(m truth) bool { return !m.orphan }) || !w.formed && w.founders == 0 && w.n == 0
 	}
 	whole := w.count(func(m truth) bool {
-		return m.role == Voter && m.process == up && m.ready && m.recorded && m.votes && m.current && !m.leaving && !m.dormant
+		return m.role == Voter && m.process == up && m.ready && m.recorded && m.votes && !m.leaving && !m.dormant &&
+			m.given == w.asks && m.runs == w.asks
 	})
 	return w.formed && w.opened && whole == w.want && w.n == w.want && w.stranger == nobody && w.agrees()
 }
@@ -92,7 +93,7 @@ func wrongStep(w *world, s Step) string {
 			unless(s.Voter == (m.role == Voter), "recorded a vote that it does not have, or no vote although it has one"))
 	case CreateMember:
 		return first(w.listKnown,
-			unless(w.count(isStayer)-w.count(isOnRecord) < w.want, "more members than wanted"),
+			unless(w.count(isStayer)-w.count(isOnRecord) < w.want || w.mayRenew(), "more members than wanted"),
 			unless(!w.any(isOnRecord) || w.voters() >= 5, "a successor comes first in a cluster that cannot take one"),
 			unless(!w.any(func(m truth) bool { return !m.leaving && m.role != Voter }), "another one is joining"),
 			unless(w.voters() == 1 || !leaving, "another one is leaving"))
@@ -114,12 +115,14 @@ func wrongStep(w *world, s Step) string {
 			unless(!m.leaving, "marked twice"),
 			unless(m.condemned && (m.lost || m.role != Voter) || m.admitted && m.role == Unlisted || w.count(isStayer) > w.want,
 				"no reason to leave, or not on record"),
-			unless(s.Keep == (m.votes && s.Reason != "ScaledDown"), "the volume of a lost voter is not kept, or another one's is"),
+			unless(s.Keep == (m.votes && s.Reason != "ScaledDown" && s.Reason != "Renewed"),
+				"the volume of a lost voter is not kept, or another one's is"),
 			unless(!leaving || m.role != Voter || !m.process.connected(), "another one is leaving"),
 			unless(m.role != Voter || w.voters() > 1, "the last voter is to leave"))
 	case MoveLeader:
 		return first(w.listKnown,
-			unless(w.leader == w.index(s.From.Name) && w.at(s.From).leaving, "leadership is taken from one that does not lead, or stays"),
+			unless(w.leader == w.index(s.From.Name) && (w.at(s.From).leaving || w.at(s.From).given != w.target()),
+				"leadership is taken from one that does not lead, or stays"),
 			unless(healthyVoter(*w.at(s.To)) && s.From != s.To, "leadership goes to one that cannot lead"))
 	case Remove:
 		m, i := *w.at(s.Member), w.index(s.Member.Name)
@@ -139,7 +142,11 @@ func wrongStep(w *world, s Step) string {
 	case SetAside:
 		m := w.named(strings.TrimPrefix(s.Volume, volumeOf))
 		return first(w.listKnown, unless(m.orphan && m.role != Voter, "takes the volume of a voter, or of a member, out of use"))
-	case DropVolume, Disarm, Nudge, Update, Readdress:
+	case Update:
+		return w.wrongToUpdate(w.index(s.Name))
+	case RecordTemplate, RecordFailure:
+		return w.wrongRecord(s)
+	case DropVolume, Disarm, Nudge, Adapt, Readdress:
 		return "there is nothing to delete, and no alarm"
 	case RemoveStranger:
 		if s.ID == strangers[unstarted].ID {
@@ -266,9 +273,11 @@ func describeWorld(w *world) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "want=%d leader=%d formed=%t founders=%d memory=%t opened=%t stranger=%d orphans=%t eager=%t\n",
 		w.want, w.leader, w.formed, w.founders, w.memory, w.opened, w.stranger, w.orphans, w.eager)
+	fmt.Fprintf(&b, "asks=%d known=%d failed=%t bad=%b renews=%t overdue=%t\n", w.asks, w.known, w.failed, w.bad, w.renews, w.overdue)
 	for i := range w.n {
 		m := reflect.ValueOf(w.members[i])
-		fmt.Fprintf(&b, "  %s role=%d process=%d", nameable[i:i+1], w.members[i].role, w.members[i].process)
+		fmt.Fprintf(&b, "  %s role=%d process=%d given=%d runs=%d", nameable[i:i+1], w.members[i].role, w.members[i].process, w.members[i].given,
+			w.members[i].runs)
 		for f := range m.NumField() {
 			if m.Field(f).Kind() == reflect.Bool && m.Field(f).Bool() {
 				fmt.Fprintf(&b, " %s", m.Type().Field(f).Name)

@@ -128,6 +128,18 @@ func parseHealing(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven
 		}
 	case "retain-scaled":
 		c.Retain = true
+	case "known":
+		c.Rollout.Known = true
+	case "trying":
+		c.Rollout.Known, c.Rollout.Trying = true, true
+	case "unrecorded":
+		c.Rollout.Unrecorded = true
+	case "moved":
+		c.Versions.Moved = true
+	case "on-delete":
+		c.Rollout.OnDelete = true
+	case "failed":
+		c.Rollout.Failed = "b: Crashing: exit 1"
 	case "unsecured":
 		c.Unsecured = true
 	case "auth":
@@ -166,6 +178,7 @@ func parseStranger(f []string) Stranger {
 var words = map[string]func(*Member){
 	"well": func(m *Member) {
 		m.Role, m.Admitted, m.Recorded, m.Votes, m.Answered, m.Healthy, m.Ready = Voter, true, true, true, true, true, true
+		m.Up = time.Minute
 	},
 	"voter":    func(m *Member) { m.Role, m.Admitted, m.Recorded, m.Votes = Voter, true, true, true },
 	"learner":  func(m *Member) { m.Role = Learner },
@@ -204,23 +217,33 @@ var words = map[string]func(*Member){
 	"excused":    func(m *Member) { m.Excused = true },
 	"failing":    func(m *Member) { m.Await = "replaced after 2 such ends in a row" },
 	"broken":     func(m *Member) { m.Broken = true },
-	"behind":     func(m *Member) { m.Behind = "tls" },
+	"behind":     func(m *Member) { m.Behind = "options" },
+	"pressing":   func(m *Member) { m.Behind, m.Pressing = "tls", true },
+	"proven":     func(m *Member) { m.Proven = true },
+	"trial":      func(m *Member) { m.Trial = true },
+	"away":       func(m *Member) { m.Away, m.Loss = plainPatience, "Crashing" },
+	"long":       func(m *Member) { m.Away = trialPatience },
+	"inherited":  func(m *Member) { m.Inherited = true },
+	"by-hand":    func(m *Member) { m.ByHand = true },
+	"fresh":      func(m *Member) { m.Up = healthInterval - 1 },
+	"lagging":    func(m *Member) { m.Lag = smallLag },
+	"untagged":   func(m *Member) { m.Adapts = "additionalMetadata" },
 	"plain":      func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "http", "http" },
 	"turning":    func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "http", "https" },
 	"begun":      func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt, m.Behind = "http", "https", "https", "peerURL" },
 	"turned":     func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "https", "https", "https" },
 	"astray":     func(m *Member) { m.StartsAt, m.ListedAt, m.WantedAt = "http", "elsewhere", "http" },
 	"stale":      func(m *Member) { m.Stale = true },
-	"outdated":   func(m *Member) { m.Outdated = true },
 	"untold":     func(m *Member) { m.Disk.Untold, m.Disk.Short, m.Disk.Progress = true, true, "it has 1Gi of 2Gi" },
 	"short":      func(m *Member) { m.Disk.Short, m.Disk.Progress = true, "it has 1Gi of 2Gi; Requested" },
 	"slow":       func(m *Member) { m.Disk.For = canary },
-	"fixed":      func(m *Member) { m.Disk.Fixed, m.Outdated = true, true },
+	"fixed":      func(m *Member) { m.Disk.Fixed, m.Outdated = true, "storage.size" },
 	"limited": func(m *Member) {
 		m.Disk.Refused, m.Disk.Progress = true, "it has 1Gi of 2Gi; Refused: exceeded quota"
 	},
 	"classless": func(m *Member) { m.Disk.Obstacle = "the StorageClass fast is gone" },
 	"offline":   func(m *Member) { m.Disk.Restart, m.Disk.For, m.Behind = true, canary, "volume" },
+	"outdated":  func(m *Member) { m.Outdated = "storage.medium" },
 }
 
 func parseMember(t *testing.T, d *datadriven.TestData, i int, line string) Member {

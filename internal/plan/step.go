@@ -72,9 +72,18 @@ type (
 	DropVolume struct{ Volume string }
 	// Disarm takes an alarm back whose cause is gone.
 	Disarm struct{ Alarm Alarm }
-	// Update writes into a member's EtcdMember what the spec asks for and a restart takes over, and the peer URL that the spec asks for
-	// once etcd lists it there; its Pod is then made again.
-	Update struct{ Name string }
+	// Update writes into a member's EtcdMember what it is to have and a restart takes over, and the peer URL that the spec asks for
+	// once etcd lists it there; its Pod is then made again, by hand if people are to decide when.
+	Update struct {
+		Name   string
+		ByHand bool
+	}
+	// Adapt writes into a member's EtcdMember what it takes over as it runs.
+	Adapt struct{ Name string }
+	// RecordTemplate writes into status what all members have, to go back to.
+	RecordTemplate struct{}
+	// RecordFailure writes into status that a member did not come up with the template of the spec.
+	RecordFailure struct{ Name, Reason string }
 	// Rehearse makes the Pod in which etcd is tried out as the spec asks for.
 	Rehearse struct{}
 	// RecordRehearsal writes into status what that came to.
@@ -119,6 +128,9 @@ func (SetAside) step()          {}
 func (DropVolume) step()        {}
 func (Disarm) step()            {}
 func (Update) step()            {}
+func (Adapt) step()             {}
+func (RecordTemplate) step()    {}
+func (RecordFailure) step()     {}
 func (Rehearse) step()          {}
 func (RecordRehearsal) step()   {}
 func (EndRehearsal) step()      {}

@@ -27,13 +27,13 @@ func awaitHealth(c Cluster) (Decision, bool) {
 		fmt.Sprintf("waiting for %d of %d members to be ready: %s%s", len(ill), len(c.Members), names(ill), troubles(ill)), every)
 }
 
-func outdated(c Cluster) (Decision, bool) {
-	old := c.where(func(m Member) bool { return m.Outdated || c.Memory && isBehind(m) })
-	if len(old) == 0 {
+func awaitDeletion(c Cluster) (Decision, bool) {
+	held := c.where(isHeld)
+	if len(held) == 0 {
 		return silent()
 	}
-	return stuck("ChangeNotApplied", fmt.Sprintf("the spec has changed in fields that this version of the operator gives only to new "+
-		"members; %d of %d members are as before: %s", len(old), len(c.Members), names(old)))
+	return wait("AwaitingPodDeletion", fmt.Sprintf("%d of %d members take over their new settings when their Pods are deleted: %s",
+		len(held), len(c.Members), names(held)), rest)
 }
 
 func awaitAuth(c Cluster) (Decision, bool) {

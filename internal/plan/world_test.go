@@ -16,14 +16,24 @@ type truth struct {
 	broken   bool
 	gone     bool // neither Pod nor volume is left
 
-	founder, admitted, recorded, votes   bool
-	dormant, leaving, confirmed, current bool
+	founder, admitted, recorded, votes bool
+	dormant, leaving, confirmed        bool
+
+	given, runs template // by its EtcdMember, and by its Pod
 
 	condemned  bool // its replacement is on record
 	orphan     bool // it has no EtcdMember
 	remembered bool // its volume says that it votes
 	aside      bool // its volume was taken out of use
 }
+
+// template is what members are made from. The first one is what they have had.
+type template int8
+
+const (
+	unknown   template = -1
+	templates          = 3
+)
 
 type process int8
 
@@ -66,9 +76,14 @@ type world struct {
 	orphans  bool
 	stranger foreign
 	overdue  bool
-	spent    bool // the budget of replacements
-	manual   bool // people decide about replacements
-	eager    bool // Kubernetes and etcd move in every pass; else only when the operator has nothing to do
+	spent    bool     // the budget of replacements
+	manual   bool     // people decide about replacements
+	asks     template // by the spec
+	known    template // on record
+	failed   bool     // it is on record that somebody did not come up with what is asked for
+	bad      uint8    // templates that nobody comes up with
+	renews   bool     // only new members can have another template
+	eager    bool     // Kubernetes and etcd move in every pass; else only when the operator has nothing to do
 }
 
 // key is a world in few bytes: equal worlds have equal keys.
@@ -81,14 +96,15 @@ func (w *world) key() (k key) {
 	for i := range w.n {
 		m := &w.members[i]
 		k.members[i] = 1<<31 | uint32(m.role)<<8 | uint32(m.process)<<4 | bits(m.caughtUp, m.ready, m.lost, m.broken)
-		k.members[i] |= bits(m.gone, m.founder, m.admitted, m.recorded, m.votes, m.dormant, m.leaving, m.confirmed, m.current) << 12
+		k.members[i] |= bits(m.gone, m.founder, m.admitted, m.recorded, m.votes, m.dormant, m.leaving, m.confirmed) << 12
 	}
 	for i := range w.n {
 		m := &w.members[i]
-		k.members[i] |= bits(m.condemned, m.orphan, m.remembered, m.aside) << 21
+		k.members[i] |= bits(m.condemned, m.orphan, m.remembered, m.aside)<<21 | uint32(m.given)<<25 | uint32(m.runs)<<27
 	}
 	k.cluster = uint64(w.leader+1)<<32 | uint64(w.want)<<24 | uint64(w.founders)<<16 | uint64(w.stranger)<<12 |
 		uint64(bits(w.formed, w.memory, w.opened, w.orphans, w.overdue, w.eager, w.spent, w.manual))
+	k.cluster |= uint64(w.asks)<<40 | uint64(w.known+1)<<44 | uint64(w.bad)<<52 | uint64(bits(w.renews, w.failed))<<60
 	return k
 }
 
@@ -178,16 +194,17 @@ func (w *world) act(s Step) error {
 	case NameFounders:
 		w.founders = s.Count
 	case CreateFounder:
-		return w.create(truth{role: Voter, process: starting, ready: true, founder: true, admitted: true, current: true})
+		return w.create(truth{role: Voter, process: starting, ready: true, founder: true, admitted: true})
 	case RecordCluster:
 		w.formed = true
 	case CreateMember:
-		return w.create(truth{ready: true, current: true})
+		return w.create(truth{ready: true})
 	case Record:
 		m := w.at(s.Member)
 		m.recorded, m.votes, m.remembered = true, s.Voter, s.Voter && !w.memory
 	case Admit:
-		w.at(s.Member).admitted, w.at(s.Member).process = true, starting
+		m := w.at(s.Member)
+		m.admitted, m.process, m.runs = true, starting, m.given
 	case MarkLeaving:
 		w.named(s.Name).leaving = true
 	case ConfirmRemoval:
@@ -227,11 +244,28 @@ func (w *world) keep(s Step) error {
 	case SetAside:
 		w.named(strings.TrimPrefix(s.Volume, volumeOf)).aside = true
 		w.sweep()
+	case Update:
+		w.named(s.Name).given = w.target()
+	case RecordTemplate:
+		w.known = w.members[0].given
+	case RecordFailure:
+		w.failed = true
 	default:
 		return fmt.Errorf("step %T: not known", s)
 	}
 	return nil
 }
+
+// target is what members are to have now.
+func (w *world) target() template {
+	if w.failed && w.known != unknown {
+		return w.known
+	}
+	return w.asks
+}
+
+// isStale members are about to be made anew.
+func isStale(m truth) bool { return m.process != noPod && m.runs != m.given }
 
 const volumeOf = "data-"
 
@@ -249,6 +283,7 @@ func (w *world) create(m truth) error {
 		return errors.New("too many members")
 	}
 	w.members[w.n] = m
+	w.members[w.n].given, w.members[w.n].runs = w.target(), w.target()
 	w.n++
 	return nil
 }
@@ -377,7 +412,7 @@ func (w *world) mayRemove(m truth) bool {
 func (w *world) tick() bool {
 	before := *w
 	for i := range w.n {
-		w.members[i].move(w.memory)
+		w.members[i].move(w.memory, w.bad)
 	}
 	w.settle()
 	if w.leader < 0 && w.agrees() {
@@ -391,7 +426,7 @@ func (w *world) tick() bool {
 	return *w != before
 }
 
-func (m *truth) move(memory bool) {
+func (m *truth) move(memory bool, bad uint8) {
 	switch {
 	case m.confirmed:
 		m.process, m.gone = noPod, true
@@ -400,12 +435,16 @@ func (m *truth) move(memory bool) {
 	case m.dormant:
 		m.process = noPod
 		m.lost = m.lost || memory
+	case isStale(*m) && m.process == down && (m.lost || bad>>m.runs&1 == 0): // something else is wrong with it
+		m.runs = m.given
+	case isStale(*m) && !memory:
+		m.process, m.ready = noPod, m.role != Voter
 	case m.process == noPod && m.admitted && !m.lost:
-		m.process = starting
+		m.process, m.runs = starting, m.given
 		if m.broken || m.role == Unlisted {
 			m.process = down
 		}
-	case m.process == starting && m.role == Unlisted:
+	case m.process == starting && (m.role == Unlisted || bad>>m.runs&1 > 0):
 		m.process = down
 	case m.process == starting:
 		m.process = up
@@ -427,10 +466,13 @@ func (w *world) kill(i int) {
 
 // heal repairs everything that a human or a kubelet can repair. Lost data stays lost.
 func (w *world) heal() {
+	if w.known == unknown || w.memory {
+		w.bad = 0 // nothing leads back
+	}
 	for i := range w.n {
 		m := &w.members[i]
-		m.current, m.broken = true, false
-		if isIll(*m) && m.role != Unlisted && !m.lost && !m.orphan {
+		m.broken = false
+		if isIll(*m) && w.bad>>m.runs&1 == 0 && m.role != Unlisted && !m.lost && !m.orphan {
 			m.process, m.ready = up, true
 		}
 	}

@@ -56,6 +56,8 @@ func demoScene(n int32) *observe.Scene {
 	for i, m := range s.Members {
 		m.Entry = &s.List.Members[i]
 	}
+	given := resource.TemplateOf(s.Members[0].Object)
+	c.Status.Template = &given
 	for _, kind := range []plan.ObjectKind{plan.HeadlessService, plan.ClientService, plan.DisruptionBudget} {
 		s.Objects[kind] = s.Desired(kind)
 	}

@@ -41,13 +41,13 @@ func Correct(desired, actual Object) Object {
 	return corrected
 }
 
-// Refresh gives a member's Pod every label of desired, and its annotation of certificates.
+// Refresh gives a member's Pod every label and annotation of desired, but for those that say what it was made for.
 func Refresh(desired, pod metav1.Object) {
 	Relabel(desired, pod)
-	if serials, told := desired.GetAnnotations()[v1alpha2.AnnotationCertificates]; told {
-		annotations := merge(pod.GetAnnotations(), map[string]string{v1alpha2.AnnotationCertificates: serials})
-		pod.SetAnnotations(annotations)
-	}
+	annotations := maps.Clone(desired.GetAnnotations())
+	delete(annotations, v1alpha2.AnnotationStart)
+	delete(annotations, v1alpha2.AnnotationRestartedAt)
+	pod.SetAnnotations(merge(pod.GetAnnotations(), annotations))
 }
 
 // Fresh says whether Refresh would change nothing.

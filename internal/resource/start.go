@@ -9,10 +9,22 @@ import (
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
+// Adapt gives m what its cluster asks for in fields of the class Live.
+func Adapt(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) { take(c, m, Live) }
+
+// ByHand says whether people are to delete the Pod of an earlier start.
+func ByHand(m *v1alpha2.EtcdMember) bool {
+	return m.Spec.UpdateStrategy != nil && m.Spec.UpdateStrategy.Type == v1alpha2.UpdateOnDelete
+}
+
 // Update gives m what its cluster asks for in fields of the class Restart, and the peer URL that etcd lists it under, and lets it start
-// anew.
-func Update(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember, peerURL string) {
+// anew: at once, or by hand when people delete its Pod.
+func Update(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember, peerURL string, byHand bool) {
 	take(c, m, Restart)
+	m.Spec.UpdateStrategy = nil
+	if byHand {
+		m.Spec.UpdateStrategy = &v1alpha2.UpdateStrategy{Type: v1alpha2.UpdateOnDelete}
+	}
 	m.Spec.PeerURL = peerURL
 	m.Spec.Start++
 }

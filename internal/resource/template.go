@@ -138,6 +138,14 @@ func TemplateHash(t v1alpha2.MemberTemplate) string {
 	return hex.EncodeToString(sum[:6])
 }
 
+// FailedRollout is the template that a member of c did not come up with, nil if there is none.
+func FailedRollout(c *v1alpha2.EtcdCluster) *v1alpha2.FailedRollout {
+	if c.Status.Rollout == nil {
+		return nil
+	}
+	return c.Status.Rollout.Failed
+}
+
 // Target is c with the template that members are to have now: that of the spec if it is cleared, else the one that all of them were
 // last brought to. Everything else follows the spec.
 func Target(c *v1alpha2.EtcdCluster, cleared bool) *v1alpha2.EtcdCluster {

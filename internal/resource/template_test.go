@@ -26,12 +26,12 @@ func TestAPodIsMadeAnewOnlyWhenItsMemberWasGivenOtherSettings(t *testing.T) {
 	}
 	c.Spec.Options = &v1alpha2.EtcdOptions{SnapshotCount: new(int64(6000))}
 	c.Spec.Storage.Size = apiresource.MustParse("5Gi")
-	resource.Update(c, m, m.Spec.PeerURL)
+	resource.Update(c, m, m.Spec.PeerURL, false)
 	if *m.Spec.Options.SnapshotCount != 6000 || m.Spec.Storage.Size.Cmp(c.Spec.Storage.Size) == 0 || !resource.Stale(m, first) {
 		t.Errorf("the member has %d and %s", *m.Spec.Options.SnapshotCount, m.Spec.Storage.Size.String())
 	}
 	second := resource.Pod(m, resource.PodIntent{})
-	resource.Update(c, m, m.Spec.PeerURL)
+	resource.Update(c, m, m.Spec.PeerURL, false)
 	if third := resource.Pod(m, resource.PodIntent{}); !resource.Stale(m, first) || !resource.Stale(m, second) || resource.Stale(m, third) {
 		t.Error("after a second update both earlier Pods are stale, and the next one is not")
 	}
@@ -99,7 +99,7 @@ func TestARestartIsAskedForOnce(t *testing.T) {
 	if got := resource.Differences(c, m, true).Restart; !slices.Equal(got, []string{"restartedAt"}) {
 		t.Fatalf("asked to restart, the member differs in %v", got)
 	}
-	resource.Update(c, m, m.Spec.PeerURL)
+	resource.Update(c, m, m.Spec.PeerURL, false)
 	record := resource.TemplateOf(m)
 	c.Status.Template = &record
 	if got := resource.Pod(m, resource.PodIntent{}).Annotations[v1alpha2.AnnotationRestartedAt]; got != "noon" {

@@ -116,7 +116,7 @@ func (w *world) roll() (rolled bool) {
 		if d := resource.Differences(c, m, false); len(d.Restart) == 0 && wanted == m.Spec.PeerURL {
 			continue
 		}
-		resource.Update(c, m, wanted)
+		resource.Update(c, m, wanted, false)
 		must(w.t, w.store.Update(w.t.Context(), m))
 		w.start(name)
 		if rolled = true; !once {

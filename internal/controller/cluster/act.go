@@ -23,7 +23,7 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return nil
 	case plan.Apply:
 		return r.apply(ctx, s, step.Object)
-	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement:
+	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement, plan.RecordTemplate, plan.RecordFailure:
 		return r.latch(ctx, s, step)
 	case plan.CreateFounder, plan.CreateMember:
 		return r.create(ctx, s, step)
@@ -31,7 +31,7 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.record(ctx, s.Find(step.Member.Name), step)
 	case plan.Admit:
 		return r.admit(ctx, s, step.Member)
-	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Update, plan.ExpandVolumeOf, plan.Park, plan.Wake:
+	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Update, plan.Adapt, plan.ExpandVolumeOf, plan.Park, plan.Wake:
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
 		return r.deleteMember(ctx, s.Find(step.Name).Object)
@@ -76,6 +76,8 @@ func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step
 	case plan.RecordReplacement:
 		begun := v1alpha2.ReplacementRecord{Member: step.Name, Reason: step.Reason, Time: metav1.NewTime(r.Now())}
 		c.Status.Replacements = append(recent(s, r.Now()), begun)
+	case plan.RecordTemplate, plan.RecordFailure:
+		r.recordRollout(s, &c.Status, step)
 	default:
 		return fmt.Errorf("record step %T: not known", step)
 	}
@@ -133,7 +135,9 @@ func (r *Reconciler) intend(ctx context.Context, s *observe.Scene, step plan.Ste
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Removal.Confirmed = true })
 	case plan.Update:
 		m := s.Find(step.Name)
-		return r.patchMember(ctx, m.Object, func(o *v1alpha2.EtcdMember) { resource.Update(s.Target(), o, s.NextPeerURL(m)) })
+		return r.patchMember(ctx, m.Object, func(o *v1alpha2.EtcdMember) { resource.Update(s.Target(), o, s.NextPeerURL(m), step.ByHand) })
+	case plan.Adapt:
+		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { resource.Adapt(s.Cluster, o) })
 	case plan.ExpandVolumeOf:
 		size := s.Target().Spec.Storage.Size
 		return r.patchMember(ctx, s.Find(step.Name).Object, func(o *v1alpha2.EtcdMember) { o.Spec.Storage.Size = size })

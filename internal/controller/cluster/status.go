@@ -69,6 +69,7 @@ func statusFrom(s *observe.Scene, seen plan.Cluster, d plan.Decision, now time.T
 	st.LastOrdinal = max(old.LastOrdinal, s.LastOrdinal)
 	st.Replacements = recent(s, now)
 	st.ReadyMembers, st.UpdatedMembers, st.BrokenMembers = tally(seen)
+	stillFailed(s.Cluster, &st)
 	st.Leader, st.Version, st.DBSize, st.VolumeSize = "", "", nil, nil
 	if l := s.Leader(); l != nil {
 		st.Leader = l.Object.Name
@@ -100,7 +101,7 @@ func tally(seen plan.Cluster) (ready, updated, broken int32) {
 		if m.Role == plan.Voter && m.Healthy && m.Ready {
 			ready++
 		}
-		if !m.Outdated && m.Behind == "" && m.StartsAt == m.WantedAt && !m.Stale && !m.Leaving {
+		if m.AsAsked && !m.Stale && !m.Leaving {
 			updated++
 		}
 		if plan.Unusable(m) {

@@ -100,7 +100,7 @@ func (s *scene) part(neverStarted bool) plan.Part {
 		Restoring:    s.restoring(),
 		Unsourced:    strings.Join(s.unsourced, ", "),
 		Refetch:      s.refetch(),
-		Stale:        s.ownsPod() && resource.Stale(m, s.pod),
+		Stale:        s.ownsPod() && resource.Stale(m, s.pod) && !resource.ByHand(m),
 		Unproven:     s.unproven(),
 		Volume:       s.partVolume(),
 		Pod:          s.partPod(),

@@ -1,0 +1,42 @@
+package cluster
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/observe"
+	"github.com/cozystack/etcd-operator/internal/plan"
+	"github.com/cozystack/etcd-operator/internal/resource"
+)
+
+// recordRollout writes down what members can go back to, or that they have to.
+func (r *Reconciler) recordRollout(s *observe.Scene, st *v1alpha2.EtcdClusterStatus, step plan.Step) {
+	switch step := step.(type) {
+	case plan.RecordTemplate:
+		given := resource.TemplateOf(s.Members[0].Object)
+		st.Template = &given
+	case plan.RecordFailure:
+		failed := &v1alpha2.FailedRollout{
+			Template: resource.TemplateHash(resource.Template(s.Cluster)), Member: step.Name, Reason: step.Reason,
+			Time: metav1.NewTime(r.Now()),
+		}
+		if f := s.Find(step.Name).Object.Status.Failure; f != nil {
+			failed.Message = f.Message
+		}
+		if st.Rollout == nil {
+			st.Rollout = &v1alpha2.RolloutStatus{}
+		}
+		st.Rollout.Failed = failed
+	}
+}
+
+// stillFailed keeps the record of a failure until the spec asks for another template.
+func stillFailed(c *v1alpha2.EtcdCluster, st *v1alpha2.EtcdClusterStatus) {
+	f := resource.FailedRollout(c)
+	if f == nil || f.Template == resource.TemplateHash(resource.Template(c)) {
+		return
+	}
+	if st.Rollout.Failed = nil; st.Rollout.Checks == nil && st.Rollout.Rehearsal == nil {
+		st.Rollout = nil
+	}
+}
