@@ -72,15 +72,16 @@ func (s *Scene) differences(a aim, m *Member, p *plan.Member, now time.Time) {
 	o := m.Object
 	p.StartsAt, p.WantedAt = o.Spec.PeerURL, resource.WantedPeerURL(s.Cluster, o.Name)
 	d := resource.Differences(a.target, o, s.expands(a.target, m))
+	memory := o.Spec.Storage.Medium == v1alpha2.StorageMediumMemory
 	also := func(field string) {
 		p.Pressing = true
-		if o.Spec.Storage.Medium == v1alpha2.StorageMediumMemory {
+		if memory {
 			d.Replace = append(d.Replace, field)
 			return
 		}
 		d.Restart = append(d.Restart, field)
 	}
-	if p.Pressing = slices.Contains(d.Restart, "tls"); s.NextPeerURL(m) != p.StartsAt {
+	if p.Pressing = slices.Contains(d.Restart, "tls"); s.NextPeerURL(m) != p.StartsAt || memory && p.StartsAt != p.WantedAt {
 		also("peerURL")
 	}
 	if s.holdsSource(m) {
@@ -92,6 +93,11 @@ func (s *Scene) differences(a aim, m *Member, p *plan.Member, now time.Time) {
 	if p.Disk = s.disk(a.target, m, now); p.Disk.Restart {
 		also("volume, which grows when its Pod starts")
 	}
+	a.compare(o, d, p)
+}
+
+// compare fills in what follows from the differences d of o.
+func (a aim) compare(o *v1alpha2.EtcdMember, d resource.Changes, p *plan.Member) {
 	if p.Disk.Fixed && p.Disk.Obstacle == "" && len(d.Replace) == 0 {
 		d.Replace = append(d.Replace, "storage.size")
 	}

@@ -26,14 +26,14 @@ func (w *world) rollTemplates(dice *dice) {
 	if dice.roll(2) == 0 {
 		return
 	}
-	w.asks, w.known = template(dice.roll(templates)), template(dice.roll(templates+1))-1
+	w.asks, w.known = template(dice.roll(int(templates))), template(dice.roll(int(templates)+1))-1
 	w.bad, w.renews = uint8(dice.roll(4))<<1, dice.roll(3) == 0
 	for i := range w.n {
 		if m := &w.members[i]; dice.roll(2) == 0 {
-			m.given = template(dice.roll(templates))
+			m.given = template(dice.roll(int(templates)))
 			m.runs = m.given
 			if dice.roll(4) == 0 && !w.memory && !w.renews {
-				m.runs = template(dice.roll(templates))
+				m.runs = template(dice.roll(int(templates)))
 			}
 		}
 	}

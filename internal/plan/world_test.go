@@ -32,7 +32,7 @@ type template int8
 
 const (
 	unknown   template = -1
-	templates          = 3
+	templates template = 3
 )
 
 type process int8

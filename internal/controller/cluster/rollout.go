@@ -27,6 +27,7 @@ func (r *Reconciler) recordRollout(s *observe.Scene, st *v1alpha2.EtcdClusterSta
 			st.Rollout = &v1alpha2.RolloutStatus{}
 		}
 		st.Rollout.Failed = failed
+	default: // nothing else is recorded here
 	}
 }
 
