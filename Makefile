@@ -73,7 +73,7 @@ test-unit: ## Run the unit tests
 
 .PHONY: test-simulation
 test-simulation: ## Run the whole loop against a fake API server and a strict fake etcd, with a fault at every write
-	$(TEST) ./test/simulation/...
+	$(TEST) -timeout 30m ./test/simulation/...
 
 .PHONY: test-integration
 test-integration: $(TESTBED) $(TOOLS)/chart-render ## Run the API and RBAC tests against a real kube-apiserver

@@ -1,16 +1,41 @@
 package resource
 
 import (
+	"maps"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
-// Adapt gives m what its cluster asks for in fields of the class Live.
-func Adapt(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) { take(c, m, Live) }
+// Adapt gives m what its cluster asks for in fields of the class Live, and wears what was added to the cluster's metadata itself.
+func Adapt(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember) {
+	before, own := m.Spec.AdditionalMetadata, labelsOf(m)
+	take(c, m, Live)
+	was, is := ptr.Deref(before, v1alpha2.AdditionalMetadata{}), ptr.Deref(m.Spec.AdditionalMetadata, v1alpha2.AdditionalMetadata{})
+	m.Labels = adorn(m.Labels, was.Labels, is.Labels)
+	m.Annotations = adorn(m.Annotations, was.Annotations, is.Annotations)
+	maps.Copy(m.Labels, own)
+}
+
+// adorn takes away what was added before, and adds what is to be added now, unless somebody else has put something there.
+func adorn(have, was, is map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range have {
+		if added, ok := was[key]; !ok || added != value {
+			out[key] = value
+		}
+	}
+	for key, value := range is {
+		if _, taken := out[key]; !taken {
+			out[key] = value
+		}
+	}
+	return out
+}
 
 // ByHand says whether people are to delete the Pod of an earlier start.
 func ByHand(m *v1alpha2.EtcdMember) bool {

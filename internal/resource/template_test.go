@@ -110,3 +110,24 @@ func TestARestartIsAskedForOnce(t *testing.T) {
 		t.Errorf("that the annotation goes is a difference in %v", got)
 	}
 }
+
+func TestAdaptedMembersWearWhatIsAddedAndNothingElseIsTaken(t *testing.T) {
+	t.Parallel()
+	c := plainCluster()
+	c.Spec.AdditionalMetadata = &v1alpha2.AdditionalMetadata{
+		Labels: map[string]string{"team": "a", "old": "1"}, Annotations: map[string]string{"note": "x"},
+	}
+	m := resource.Member(c, resource.MemberIntent{Ordinal: 1})
+	own := m.Labels[v1alpha2.LabelMember]
+	m.Labels["somebody"], m.Annotations[v1alpha2.AnnotationMemberID] = "else", "1f"
+	c.Spec.AdditionalMetadata = &v1alpha2.AdditionalMetadata{
+		Labels: map[string]string{"team": "b", v1alpha2.LabelMember: "stolen"}, Annotations: map[string]string{v1alpha2.AnnotationMemberID: "2f"},
+	}
+	resource.Adapt(c, m)
+	if m.Labels["team"] != "b" || m.Labels["old"] != "" || m.Labels["somebody"] != "else" || m.Labels[v1alpha2.LabelMember] != own {
+		t.Errorf("wears the labels %v", m.Labels)
+	}
+	if _, ok := m.Annotations["note"]; ok || m.Annotations[v1alpha2.AnnotationMemberID] != "1f" {
+		t.Errorf("wears the annotations %v", m.Annotations)
+	}
+}

@@ -123,7 +123,7 @@ func TestRetainedVolumesOutliveTheirClusterAndKeepOutOfTheNext(t *testing.T) {
 	w.awaitReady(3)
 	for name, uid := range first.Volumes {
 		claim := w.claim(strings.TrimPrefix(name, "data-"))
-		w.Expect(claim.UID).To(gomega.Equal(uid))
+		w.Expect(claim.UID).To(gomega.BeEquivalentTo(uid))
 		w.Expect(claim.DeletionTimestamp).To(gomega.BeNil())
 		w.Expect(testbed.DeleteByHand(w.ctx, claim)).To(gomega.Succeed())
 	}

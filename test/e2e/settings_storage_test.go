@@ -8,6 +8,7 @@ import (
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
@@ -37,9 +38,12 @@ func TestVolumesGrowInPlaceWhereTheirClassCanDoThat(t *testing.T) {
 func TestMembersAreReplacedForWhatTheirVolumesCannotBecome(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 3, class("fixed"))
-	for _, change := range []option{grown, class("standard"), memory, func(o *v1alpha2.EtcdCluster) {
-		o.Spec.Storage.Medium = v1alpha2.StorageMediumDefault
-	}} {
+	for _, change := range []option{
+		grown,
+		func(o *v1alpha2.EtcdCluster) { o.Spec.Storage.StorageClassName = ptr.To("standard") },
+		func(o *v1alpha2.EtcdCluster) { o.Spec.Storage.Medium = v1alpha2.StorageMediumMemory },
+		func(o *v1alpha2.EtcdCluster) { o.Spec.Storage.Medium = v1alpha2.StorageMediumDefault },
+	} {
 		before := w.identity()
 		w.change(change)
 		w.await("all members are new ones", func() {
