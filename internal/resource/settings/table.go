@@ -7,8 +7,8 @@ var All = []Setting{
 
 	{"storage.size", Grow, "[Volumes](../operations/storage.md) never shrink. A StorageClass with `allowVolumeExpansion` grows volumes " +
 		"in place; with any other, and in memory, members are replaced."},
-	{"storage.medium", Replace, "Still refused. From a volume into memory and back, with all data."},
-	{"storage.storageClassName", Replace, "Still refused."},
+	{"storage.medium", Replace, "From a volume into memory and back, with all data."},
+	{"storage.storageClassName", Replace, ""},
 	{"storage.replacedVolumeTTLSeconds", Live, "Also of volumes that are aside already."},
 	{"storage.persistentVolumeClaimRetentionPolicy", Live,
 		"`whenDeleted` counts for all volumes that are there, `whenScaled` for members that leave from then on."},
@@ -25,7 +25,7 @@ var All = []Setting{
 	{"auth", Live, "[Authentication](../operations/authentication.md). Users, roles and passwords that are in Secrets are followed, too."},
 
 	{"memberReplacement", Live, ""},
-	{"updateStrategy", Live, "How members come by what needs a restart. `OnDelete` is still refused."},
+	{"updateStrategy", Live, "How members come by what needs a restart."},
 	{"progressDeadlineSeconds", Live, ""},
 
 	{"bootstrap", Never, "It says how the cluster comes by its first data. Create another EtcdCluster instead."},
