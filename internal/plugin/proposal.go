@@ -49,7 +49,7 @@ type Stop struct {
 	Replaced bool `json:"replaced,omitempty"`
 }
 
-// How long things take, as the benchmark of upgrades measures them on two cores.
+// About how long things take on two cores.
 const (
 	restartTakes = 11 * time.Second // with what etcd needs to be sure of its peers again
 	replaceTakes = 15 * time.Second
