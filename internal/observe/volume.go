@@ -105,7 +105,7 @@ func (s *Scene) disk(target *v1alpha2.EtcdCluster, m *Member, now time.Time) pla
 		Untold: told.Cmp(size.Wanted) < 0 || told.Cmp(size.Wanted) > 0 && size.Has.Cmp(told) < 0,
 		Fixed:  !s.expands(target, m),
 	}
-	if m.Claim == nil || m.Claim.Status.Phase != corev1.ClaimBound {
+	if size.Wanted.IsZero() {
 		d.Untold = told.Cmp(target.Spec.Storage.Size) < 0
 	}
 	if !d.Short {

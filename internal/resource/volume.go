@@ -14,14 +14,16 @@ import (
 // VolumeSize is how a volume that is in use stands to the size that is wanted.
 type VolumeSize struct{ Wanted, Asked, Has resource.Quantity }
 
-// SizeOf compares a claim with the size that is wanted. There is nothing to say of one without a volume.
+// SizeOf compares a claim with the size that is wanted. There is nothing to say of one without a volume, or whose size nobody has told.
 func SizeOf(claim *corev1.PersistentVolumeClaim, wanted resource.Quantity) VolumeSize {
 	if claim == nil || claim.Status.Phase != corev1.ClaimBound || claim.DeletionTimestamp != nil {
 		return VolumeSize{}
 	}
-	return VolumeSize{
-		Wanted: wanted, Asked: claim.Spec.Resources.Requests[corev1.ResourceStorage], Has: claim.Status.Capacity[corev1.ResourceStorage],
+	has, told := claim.Status.Capacity[corev1.ResourceStorage]
+	if !told {
+		return VolumeSize{}
 	}
+	return VolumeSize{Wanted: wanted, Asked: claim.Spec.Resources.Requests[corev1.ResourceStorage], Has: has}
 }
 
 // Short volumes have less than is wanted. One that has more, whatever its claim asks for, is large enough.

@@ -272,7 +272,9 @@ func (k *kubelet) provision(ctx context.Context, claimName, nodeName string) (*v
 	if err := patch(ctx, k.w.h.kube, bound, binding); err != nil {
 		return nil, fmt.Errorf("bind claim: %w", err)
 	}
-	if err := patchStatus(ctx, k.w.h.kube, bound, map[string]any{"phase": corev1.ClaimBound}); err != nil {
+	if err := patchStatus(ctx, k.w.h.kube, bound, map[string]any{
+		"phase": corev1.ClaimBound, "capacity": claim.Spec.Resources.Requests,
+	}); err != nil {
 		return nil, fmt.Errorf("bind claim: %w", err)
 	}
 	k.mu.Lock()
