@@ -96,17 +96,11 @@ func Differences(c *v1alpha2.EtcdCluster, m *v1alpha2.EtcdMember, expands bool) 
 
 // Template is what the spec of c asks of members.
 func Template(c *v1alpha2.EtcdCluster) v1alpha2.MemberTemplate {
-	spec := c.Spec.DeepCopy()
-	return v1alpha2.MemberTemplate{
-		Version:                   spec.Version,
-		Storage:                   templateStorage(spec.Storage),
-		Resources:                 spec.Resources,
-		Affinity:                  spec.Affinity,
-		TopologySpreadConstraints: spec.TopologySpreadConstraints,
-		Options:                   spec.Options,
-		ImagePullSecrets:          spec.ImagePullSecrets,
-		RestartedAt:               restartedAt(c),
+	var m v1alpha2.EtcdMember
+	for _, field := range MemberFields {
+		field.take(&m, c)
 	}
+	return TemplateOf(&m)
 }
 
 // TemplateOf is what m was given.

@@ -23,7 +23,7 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return nil
 	case plan.Apply:
 		return r.apply(ctx, s, step.Object)
-	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement, plan.RecordTemplate, plan.RecordFailure:
+	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement, plan.RecordTemplate, plan.RecordFailure, plan.RecordRehearsal:
 		return r.latch(ctx, s, step)
 	case plan.CreateFounder, plan.CreateMember:
 		return r.create(ctx, s, step)
@@ -35,7 +35,7 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
 		return r.deleteMember(ctx, s.Find(step.Name).Object)
-	case plan.Rehearse, plan.RecordRehearsal, plan.EndRehearsal:
+	case plan.Rehearse, plan.EndRehearsal:
 		return r.rehearse(ctx, s, step)
 	case plan.Adopt, plan.Recall, plan.SetAside, plan.DropVolume, plan.RetainVolume:
 		return r.keep(ctx, s, step)
@@ -76,7 +76,7 @@ func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step
 	case plan.RecordReplacement:
 		begun := v1alpha2.ReplacementRecord{Member: step.Name, Reason: step.Reason, Time: metav1.NewTime(r.Now())}
 		c.Status.Replacements = append(recent(s, r.Now()), begun)
-	case plan.RecordTemplate, plan.RecordFailure:
+	case plan.RecordTemplate, plan.RecordFailure, plan.RecordRehearsal:
 		r.recordRollout(s, &c.Status, step)
 	default:
 		return fmt.Errorf("record step %T: not known", step)

@@ -9,8 +9,11 @@ import (
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
-// recordRollout writes down what members can go back to, or that they have to.
+// recordRollout writes down what members can go back to, that they have to, or what came of trying etcd out.
 func (r *Reconciler) recordRollout(s *observe.Scene, st *v1alpha2.EtcdClusterStatus, step plan.Step) {
+	if st.Rollout == nil {
+		st.Rollout = &v1alpha2.RolloutStatus{}
+	}
 	switch step := step.(type) {
 	case plan.RecordTemplate:
 		given := resource.TemplateOf(s.Members[0].Object)
@@ -23,10 +26,12 @@ func (r *Reconciler) recordRollout(s *observe.Scene, st *v1alpha2.EtcdClusterSta
 		if f := s.Find(step.Name).Object.Status.Failure; f != nil {
 			failed.Message = f.Message
 		}
-		if st.Rollout == nil {
-			st.Rollout = &v1alpha2.RolloutStatus{}
-		}
 		st.Rollout.Failed = failed
+	case plan.RecordRehearsal:
+		st.Rollout.Rehearsal = &v1alpha2.RehearsalStatus{
+			Template: resource.RehearsalHash(s.Cluster), Result: observe.RehearsalResult(step.Result), Message: step.Message,
+			Time: metav1.NewTime(r.Now()),
+		}
 	default: // nothing else is recorded here
 	}
 }
