@@ -73,6 +73,10 @@ type RolloutStatus struct {
 	// +optional
 	Checks []RolloutCheck `json:"checks,omitempty"`
 
+	// Downgrade is one of etcd's that was begun and is not over. It is written down before etcd is told.
+	// +optional
+	Downgrade *DowngradeStatus `json:"downgrade,omitempty"`
+
 	// Rehearsal is what came of starting etcd on no data, before any member is touched.
 	// +optional
 	Rehearsal *RehearsalStatus `json:"rehearsal,omitempty"`
@@ -126,4 +130,25 @@ type RehearsalStatus struct {
 	// Time is when it ended.
 	// +optional
 	Time metav1.Time `json:"time,omitzero"`
+}
+
+// DowngradePhase is how far a downgrade is.
+type DowngradePhase string
+
+// Phases of a downgrade, which package plan decides on.
+const (
+	// DowngradeEnabling: etcd is told, and every member makes its data ready for the older etcd.
+	DowngradeEnabling DowngradePhase = "Enabling"
+	// DowngradeLowering: members are restarted with the older etcd, one after the other.
+	DowngradeLowering DowngradePhase = "Lowering"
+	// DowngradeCancelling: etcd is told that it is over, and members go back up.
+	DowngradeCancelling DowngradePhase = "Cancelling"
+)
+
+// DowngradeStatus is how far a downgrade is.
+type DowngradeStatus struct {
+	// Target is the minor that the cluster goes down to, MAJOR.MINOR.
+	Target string `json:"target"`
+	// Phase is Enabling, Lowering or Cancelling.
+	Phase DowngradePhase `json:"phase"`
 }

@@ -63,6 +63,8 @@ type EtcdClusterStatus struct {
 	TLS *TLSStatus `json:"tls,omitempty"`
 
 	// Version is the lowest etcd version that a member runs.
+	//
+	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Version string `json:"version,omitempty"`
 

@@ -71,6 +71,9 @@ const (
 	ConditionEvenSize = "EvenSize"
 	// ConditionQuotaNearVolumeSize is True when options.quotaBackendBytes is more than 80 % of the smallest volume.
 	ConditionQuotaNearVolumeSize = "QuotaNearVolumeSize"
+	// ConditionUpgradeReady is there while another minor of etcd is asked for: True once nothing keeps members from being given it, False
+	// with what does. status.rollout.checks is the list.
+	ConditionUpgradeReady = "UpgradeReady"
 	// ConditionJoined (EtcdMember) is True once the member votes and its incarnation is recorded.
 	ConditionJoined = "Joined"
 	// ConditionVersionDrifted (EtcdMember) is True when the Pod runs another version than the spec asks for.

@@ -6,6 +6,8 @@ const (
 	LabelSnapshot = "etcd-operator.cozystack.io/snapshot"
 	// LabelSchedule names the EtcdSnapshotSchedule that an EtcdSnapshot was made by.
 	LabelSchedule = "etcd-operator.cozystack.io/schedule"
+	// LabelBeforeVersion on an EtcdSnapshot is the version that a cluster is changed to next: the operator took it for that.
+	LabelBeforeVersion = "etcd-operator.cozystack.io/before-version"
 	// AnnotationScheduledAt on such an EtcdSnapshot is the time it was due, in RFC 3339.
 	AnnotationScheduledAt = "etcd-operator.cozystack.io/scheduled-at"
 	// AnnotationVerify on an EtcdSnapshot asks for a restore drill; each new value asks for another one.

@@ -42,6 +42,7 @@ func (o *Observer) ask(ctx context.Context, s *Scene) {
 			s.List = &list
 			s.enlist()
 			o.askPeers(ctx, s)
+			o.askVersions(ctx, s, voice)
 		}
 	}
 }

@@ -39,7 +39,8 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 	s.replacements(&c, now)
 	s.volumes(&c, now)
 	s.alarms(&c)
-	c.Rehearsal, c.Space = s.rehearsal(now), s.space()
+	c.Versions, c.Space = s.versions(now), s.space()
+	s.plot(&c, now)
 	a := s.aim()
 	c.Rollout = s.rollout(a)
 	for _, m := range s.Members {
@@ -57,6 +58,21 @@ func Join(s *Scene, now time.Time) plan.Cluster {
 		c.Objects = append(c.Objects, plan.Object{Kind: kind, Exists: o != nil, Current: o != nil && resource.Current(s.Desired(kind), o)})
 	}
 	return c
+}
+
+// plot finds what members are given, for which their health counts and what they differ in does not. A version that is refused is not
+// tried out, and one that is to be tried out is not begun.
+func (s *Scene) plot(c *plan.Cluster, now time.Time) {
+	bare := *c
+	if s.changing() {
+		for _, m := range s.Members {
+			bare.Members = append(bare.Members, s.member(aim{target: s.Cluster}, m, now))
+		}
+	}
+	s.route = plan.Plot(bare)
+	c.Rehearsal = s.rehearsal(now)
+	bare.Rehearsal = c.Rehearsal
+	s.route = plan.Plot(bare)
 }
 
 // severed says whether the certificates were found to let no quorum of members accept each other. That no member lets the operator

@@ -33,6 +33,7 @@ func kubernetes(ctx context.Context, from, live client.Reader, key types.Namespa
 		func() error { return s.readPods(ctx, from) },
 		func() error { return s.readClaims(ctx, from) },
 		func() error { return s.readObjects(ctx, from, live) },
+		func() error { return s.readSafeguards(ctx, from) },
 	} {
 		if err := read(); err != nil {
 			return nil, err
@@ -45,7 +46,11 @@ func kubernetes(ctx context.Context, from, live client.Reader, key types.Namespa
 }
 
 func (s *Scene) list(ctx context.Context, from client.Reader, into client.ObjectList) error {
-	err := from.List(ctx, into, client.InNamespace(s.Cluster.Namespace), client.MatchingLabels{v1alpha2.LabelCluster: s.Cluster.Name})
+	return listing(into, from.List(ctx, into, client.InNamespace(s.Cluster.Namespace),
+		client.MatchingLabels{v1alpha2.LabelCluster: s.Cluster.Name}))
+}
+
+func listing(into client.ObjectList, err error) error {
 	switch {
 	case apierrors.IsNotFound(err): // the kind is gone, which must not be taken for the cluster
 		return fmt.Errorf("list %T: %w: %s", into, errNotServed, err.Error())

@@ -12,14 +12,10 @@ import (
 	"github.com/cozystack/etcd-operator/internal/resource"
 )
 
-// Target is the cluster with the template that its members are to have now.
-func (s *Scene) Target() *v1alpha2.EtcdCluster { return resource.Target(s.Cluster, s.cleared()) }
-
-// cleared says whether nothing speaks against the template of the spec.
-func (s *Scene) cleared() bool { return s.permitted() && s.rehearsed() }
-
-// permitted says whether nothing speaks against it but that it may not have been tried out yet.
-func (s *Scene) permitted() bool { return !s.failed() && s.timersApart() == "" }
+// permitted says whether nothing speaks against the template of the spec but that it may not have been tried out yet.
+func (s *Scene) permitted() bool {
+	return !s.failed() && s.timersApart() == "" && s.route.Refusal == ""
+}
 
 // failed says whether a member did not come up with the template of the spec.
 func (s *Scene) failed() bool {
@@ -102,6 +98,7 @@ func (a aim) compare(o *v1alpha2.EtcdMember, d resource.Changes, p *plan.Member)
 		d.Replace = append(d.Replace, "storage.size")
 	}
 	p.Outdated, p.Behind = strings.Join(d.Replace, ", "), strings.Join(d.Restart, ", ")
+	p.Lowers = lowers(a.target, o)
 	p.Adapts = strings.Join(d.Live, ", ")
 	given := resource.TemplateHash(resource.TemplateOf(o))
 	p.Proven, p.Trial = given == a.known, a.trying() && given == a.wanted

@@ -43,6 +43,15 @@ type Scene struct {
 	Restore *v1alpha2.MemberRestore
 	restore plan.Restore
 
+	// clusterVersion is what the members have agreed on, empty if it is not known; downgrading is whether a downgrade is enabled.
+	clusterVersion string
+	downgrading    plan.Answer
+	// snapshots of the cluster, the youngest first, and schedules, while another minor is asked for.
+	snapshots []*v1alpha2.EtcdSnapshot
+	schedules []*v1alpha2.EtcdSnapshotSchedule
+	// route is what members are given, once Join has found it.
+	route plan.Route
+
 	List *etcd.MemberList // nil if no voter could be asked
 }
 
@@ -144,6 +153,20 @@ func (s *Scene) Voice() etcd.Client {
 		}
 	}
 	return nil
+}
+
+// NewestVoice is the connection to ask for the end of a downgrade: 3.5 does not always answer that before it is over.
+func (s *Scene) NewestVoice() etcd.Client {
+	voice, newest := s.Voice(), plan.Version{}
+	for _, m := range s.Members {
+		if !m.Answer.Healthy || m.Answer.Status.Learner {
+			continue
+		}
+		if v, ok := plan.ParseVersion(m.Answer.Status.Version); ok && newest.LessMinor(v) {
+			voice, newest = m.Answer.Client, v
+		}
+	}
+	return voice
 }
 
 // Desired builds the object of this kind as it should be now.

@@ -67,12 +67,14 @@ var RemovalInvariants = []Invariant{
 // RestartInvariants must hold for a member to be restarted.
 var RestartInvariants = []Invariant{
 	{"QuorumWithoutIt", "Without the member, a majority of the voters is healthy. One and two voters are exempt.", quorumWithout},
+	{"VersionAdmits", "The version that the cluster has agreed on is not above that of the etcd that is to start.", versionAdmits},
 }
 
 // AdditionInvariants must hold for a member to be added as a learner.
 var AdditionInvariants = []Invariant{
 	{"MemberListKnown", "etcd's member list was read linearizably in this pass.", memberListKnown},
 	{"QuorumToAgree", "A majority of the voters is healthy, so that etcd can agree to the change.", quorumToAgree},
+	{"NoDowngrade", "No downgrade is enabled: etcd would list the member, and not let it start (isCompatibleWithCluster).", noDowngrade},
 	{"OneLearnerAtATime", "etcd accepts one learner at a time (--max-learners).", oneLearner},
 	{
 		"QuorumWithOneMore",

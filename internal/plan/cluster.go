@@ -158,6 +158,7 @@ type Member struct {
 
 	Outdated string // what it lacks of what it is to have and only a new member can have, for people; empty if nothing
 	Behind   string // what else it lacks that another Pod takes over
+	Lowers   string // the minor of etcd that this takes it down to; empty if it does not
 	Pressing bool   // some of that is not for people to decide: certificates, or where it listens
 	Adapts   string // what else it lacks that is given to it as it runs
 	Proven   bool   // it was given what is on record

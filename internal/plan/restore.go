@@ -55,7 +55,7 @@ func (s Source) Usable(etcdVersion string) Restore {
 func newerMinor(written, than string) bool {
 	a, known := ParseVersion(written)
 	b, also := ParseVersion(than)
-	return known && also && b.lessMinor(a)
+	return known && also && b.LessMinor(a)
 }
 
 // restore comes before anything is made: a snapshot that cannot be used leaves nothing behind.

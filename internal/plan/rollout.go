@@ -18,11 +18,6 @@ type Rollout struct {
 	Failed     string // how a member failed with the template of the spec; empty if none has
 }
 
-// Versions is what is known of the versions that members run, and of the cluster's own.
-type Versions struct {
-	Moved bool // etcd's cluster version is that of the spec already: an older etcd does not start any more
-}
-
 const (
 	// healthInterval is how long a member has to have been connected until etcd counts on it (etcdserver.HealthInterval).
 	healthInterval = 5 * time.Second

@@ -97,6 +97,14 @@ type (
 	ExpandVolumeOf struct{ Name string }
 	// RetainVolume makes a volume stay when the cluster goes, or go with it.
 	RetainVolume Ownership
+	// TakeSnapshotNow creates an EtcdSnapshot before the minor changes.
+	TakeSnapshotNow struct{}
+	// RecordDowngrade writes into status how far a downgrade is; the zero Downgrade is none.
+	RecordDowngrade struct{ Downgrade Downgrade }
+	// EnableDowngrade makes the cluster ready for the etcd of the minor before.
+	EnableDowngrade struct{ Target string }
+	// CancelDowngrade ends that.
+	CancelDowngrade struct{}
 	// Park stops a member's Pod and keeps everything else.
 	Park struct{ Name string }
 	// Wake lets a parked member start again.
@@ -136,6 +144,10 @@ func (RecordRehearsal) step()   {}
 func (EndRehearsal) step()      {}
 func (ExpandVolumeOf) step()    {}
 func (RetainVolume) step()      {}
+func (TakeSnapshotNow) step()   {}
+func (RecordDowngrade) step()   {}
+func (EnableDowngrade) step()   {}
+func (CancelDowngrade) step()   {}
 func (Park) step()              {}
 func (Wake) step()              {}
 

@@ -33,14 +33,15 @@ func (v Version) MinorString() string { return fmt.Sprintf("%d.%d", v.Major, v.M
 // Less says whether v is older than other.
 func (v Version) Less(other Version) bool {
 	if v.minor() != other.minor() {
-		return v.lessMinor(other)
+		return v.LessMinor(other)
 	}
 	return v.Patch < other.Patch
 }
 
 func (v Version) minor() Version { return Version{Major: v.Major, Minor: v.Minor} }
 
-func (v Version) lessMinor(other Version) bool {
+// LessMinor says whether the minor of v is older than that of other.
+func (v Version) LessMinor(other Version) bool {
 	return v.Major < other.Major || v.Major == other.Major && v.Minor < other.Minor
 }
 

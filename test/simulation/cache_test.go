@@ -23,6 +23,7 @@ func lists() []client.ObjectList {
 	return []client.ObjectList{
 		&v1alpha2.EtcdClusterList{}, &v1alpha2.EtcdMemberList{}, &corev1.PodList{}, &corev1.PersistentVolumeClaimList{},
 		&corev1.ServiceList{}, &policyv1.PodDisruptionBudgetList{}, &corev1.NodeList{},
+		&v1alpha2.EtcdSnapshotList{}, &v1alpha2.EtcdSnapshotScheduleList{},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -149,6 +150,7 @@ func (w *world) admission() interceptor.Funcs {
 			w.uids++
 			o.SetUID(types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", w.uids)))
 			o.SetGeneration(1)
+			o.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
 			w.cache.behind = true
 			return c.Create(ctx, o, opts...)
 		},

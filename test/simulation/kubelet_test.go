@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cozystack/etcd-operator/internal/etcd/etcdfake"
@@ -88,7 +89,11 @@ func (k *kubelet) run(ctx context.Context, pod *corev1.Pod) {
 	before := pod.Status.DeepCopy()
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{status}
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}
+	since := metav1.NewTime(k.w.clock.Now())
+	if old := before.Conditions; len(old) == 1 && old[0].Status == ready {
+		since = old[0].LastTransitionTime
+	}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: ready, LastTransitionTime: since}}
 	if !equality.Semantic.DeepEqual(before, &pod.Status) {
 		k.w.must(k.w.store.Status().Update(ctx, pod))
 	}
@@ -149,15 +154,22 @@ func (k *kubelet) start(pod *corev1.Pod) (*process, int32) {
 	p, err := k.w.etcd.Start(etcdfake.Args{
 		Name: args["name"], PeerURL: args["initial-advertise-peer-urls"], ClientURL: args["advertise-client-urls"],
 		InitialCluster: args["initial-cluster"], Token: args["initial-cluster-token"],
-		Existing: args["initial-cluster-state"] == "existing", Volume: string(volume), Version: "3.6.16",
+		Existing: args["initial-cluster-state"] == "existing", Volume: string(volume), Version: versionOf(pod),
 	})
 	if err != nil {
+		k.w.watchdog.refused(err)
 		if !k.w.etcd.HasData(string(volume)) {
 			delete(k.volumes, volume) // the canary: etcd has never had a log here
 		}
 		return nil, 1
 	}
 	return &process{p, pod.UID, args["advertise-client-urls"]}, 0
+}
+
+// versionOf reads the tag of the image.
+func versionOf(pod *corev1.Pod) string {
+	_, tag, _ := strings.Cut(pod.Spec.Containers[0].Image, ":v")
+	return tag
 }
 
 // prepare lets the volume be admitted at one look, and the snapshot be there at the next.

@@ -53,6 +53,23 @@ var scenarios = []scenario{
 	{name: "lose the data of a volume", setup: running(3, ""), begin: wipeVolume, done: replaced, after: (*world).keepsVolumes},
 	{name: "lose an EtcdMember", setup: remembered, begin: loseMembers(1), done: adopted, after: (*world).sameMembers},
 	{name: "lose all EtcdMembers", setup: remembered, begin: loseMembers(3), done: adopted, after: (*world).sameMembers},
+	{name: "upgrade", setup: runs("3.5.35"), begin: asks("3.6.16"), done: settled("3.6.16"), after: (*world).sameMembers},
+	{name: "upgrade, with a snapshot", setup: runs("3.6.16"), begin: asksWithSchedule("3.7.3"), done: settled("3.7.3"), after: (*world).saved},
+	{name: "downgrade", setup: runs("3.7.3"), begin: asks("3.6.16"), done: settled("3.6.16"), after: (*world).sameMembers},
+	{name: "downgrade to 3.5", setup: runs("3.6.16"), begin: asks("3.5.35"), done: settled("3.5.35"), after: (*world).sameMembers},
+	{
+		name: "change the mind during an upgrade", setup: runs("3.5.35"), begin: asksHalfWay("3.6.16", "3.5.35"), done: settled("3.5.35"),
+		after: (*world).sameMembers,
+	},
+	{
+		name: "change the mind during a downgrade", setup: runs("3.6.16"), begin: asksHalfWay("3.5.35", "3.6.16"), done: settled("3.6.16"),
+		after: (*world).sameMembers,
+	},
+	{
+		name: "lose a volume during a downgrade", setup: runs("3.6.16"), begin: losesHalfWay("3.5.35"), done: settled("3.5.35"),
+		after: (*world).verify,
+	},
+	{name: "a version that cannot be had", setup: runs("3.5.35"), begin: asks("3.7.3"), done: refuses, after: (*world).sameMembers},
 	{name: "delete", setup: running(3, ""), begin: deleteCluster, done: (*world).empty, after: nothing},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,6 +63,16 @@ func (d *watchdog) startedEmpty(m marker) {
 		d.t.Fatalf("%s was started on the empty volume %s, and before on %s", m.member, m.volume, before)
 	}
 	d.started[m.member] = m.volume
+}
+
+// refused: the operator starts no etcd that is older than the cluster has agreed on, and nobody for the first time during a downgrade.
+func (d *watchdog) refused(err error) {
+	d.t.Helper()
+	for _, why := range []string{"invalid downgrade", "incompatible with current running cluster"} {
+		if strings.Contains(err.Error(), why) {
+			d.t.Fatalf("etcd was started although it could not: %v", err)
+		}
+	}
 }
 
 // restored: the first member to start empty starts from the snapshot, before there is a cluster, and nobody does so after it.

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -50,6 +51,7 @@ type world struct {
 	watchdog          *watchdog
 	writer            *writer
 	uids              int
+	version           string   // of etcd, for clusters that are made; empty is one that all scenarios can live with
 	before            []string // identities to compare with
 }
 
@@ -68,7 +70,7 @@ func newWorld(t *testing.T, seed uint64, plan fault) *world {
 	scheme := newScheme(t)
 	w.store = fake.NewClientBuilder().WithScheme(scheme).
 		WithObjectTracker(clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder())).
-		WithStatusSubresource(&v1alpha2.EtcdCluster{}, &v1alpha2.EtcdMember{}).
+		WithStatusSubresource(&v1alpha2.EtcdCluster{}, &v1alpha2.EtcdMember{}, &v1alpha2.EtcdSnapshot{}).
 		WithObjects(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, Status: corev1.NodeStatus{
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
 		}}).
@@ -133,6 +135,7 @@ func (w *world) turn() {
 	case n < 8:
 		w.kubelet.sync(ctx)
 		w.collectGarbage(ctx)
+		w.compare(ctx)
 	default:
 		w.writer.write(w)
 	}
@@ -201,7 +204,7 @@ func (w *world) create(replicas int32, medium v1alpha2.StorageMedium) {
 	w.must(w.store.Create(context.Background(), &v1alpha2.EtcdCluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: demo.Namespace, Name: demo.Name},
 		Spec: v1alpha2.EtcdClusterSpec{
-			Replicas: &replicas, Version: "3.6.16", Storage: v1alpha2.StorageSpec{Medium: medium},
+			Replicas: &replicas, Version: cmp.Or(w.version, "3.6.16"), Storage: v1alpha2.StorageSpec{Medium: medium},
 		},
 	}))
 }

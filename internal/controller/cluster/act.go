@@ -23,14 +23,13 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return nil
 	case plan.Apply:
 		return r.apply(ctx, s, step.Object)
-	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement, plan.RecordTemplate, plan.RecordFailure, plan.RecordRehearsal:
+	case plan.NameFounders, plan.RecordCluster, plan.RecordReplacement,
+		plan.RecordTemplate, plan.RecordFailure, plan.RecordRehearsal, plan.RecordDowngrade:
 		return r.latch(ctx, s, step)
 	case plan.CreateFounder, plan.CreateMember:
 		return r.create(ctx, s, step)
-	case plan.Record:
-		return r.record(ctx, s.Find(step.Member.Name), step)
-	case plan.Admit:
-		return r.admit(ctx, s, step.Member)
+	case plan.Record, plan.Admit:
+		return r.settle(ctx, s, step)
 	case plan.MarkLeaving, plan.ConfirmRemoval, plan.Update, plan.Adapt, plan.ExpandVolumeOf, plan.Park, plan.Wake:
 		return r.intend(ctx, s, step)
 	case plan.DeleteMember:
@@ -39,9 +38,19 @@ func (r *Reconciler) act(ctx context.Context, s *observe.Scene, step plan.Step) 
 		return r.rehearse(ctx, s, step)
 	case plan.Adopt, plan.Recall, plan.SetAside, plan.DropVolume, plan.RetainVolume:
 		return r.keep(ctx, s, step)
+	case plan.TakeSnapshotNow, plan.EnableDowngrade, plan.CancelDowngrade:
+		return r.changeVersion(ctx, s, step)
 	default:
 		return changeMembership(ctx, s, step)
 	}
+}
+
+// settle writes down what was found out about a member.
+func (r *Reconciler) settle(ctx context.Context, s *observe.Scene, step plan.Step) error {
+	if record, ok := step.(plan.Record); ok {
+		return r.record(ctx, s.Find(record.Member.Name), record)
+	}
+	return r.admit(ctx, s, step.(plan.Admit).Member)
 }
 
 func (r *Reconciler) apply(ctx context.Context, s *observe.Scene, kind plan.ObjectKind) error {
@@ -76,7 +85,7 @@ func (r *Reconciler) latch(ctx context.Context, s *observe.Scene, step plan.Step
 	case plan.RecordReplacement:
 		begun := v1alpha2.ReplacementRecord{Member: step.Name, Reason: step.Reason, Time: metav1.NewTime(r.Now())}
 		c.Status.Replacements = append(recent(s, r.Now()), begun)
-	case plan.RecordTemplate, plan.RecordFailure, plan.RecordRehearsal:
+	case plan.RecordTemplate, plan.RecordFailure, plan.RecordRehearsal, plan.RecordDowngrade:
 		r.recordRollout(s, &c.Status, step)
 	default:
 		return fmt.Errorf("record step %T: not known", step)

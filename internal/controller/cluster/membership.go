@@ -65,7 +65,8 @@ func unless(done, err error, doing string, args ...any) error {
 func refusal(err error) string {
 	for _, soft := range []error{
 		etcd.ErrUnhealthyCluster, etcd.ErrLearnerNotReady, etcd.ErrTooManyLearners, etcd.ErrNotEnoughStarted,
-		etcd.ErrNotLeader, etcd.ErrBadTransferee, etcd.ErrNoLeader, etcd.ErrUnreachable, etcd.ErrAmbiguous, errNobodyToAsk,
+		etcd.ErrNotLeader, etcd.ErrBadTransferee, etcd.ErrNoLeader, etcd.ErrUnreachable, etcd.ErrAmbiguous,
+		etcd.ErrDowngradeTarget, errNobodyToAsk,
 	} {
 		if errors.Is(err, soft) {
 			return err.Error()

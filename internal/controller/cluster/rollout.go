@@ -32,7 +32,21 @@ func (r *Reconciler) recordRollout(s *observe.Scene, st *v1alpha2.EtcdClusterSta
 			Template: resource.RehearsalHash(s.Cluster), Result: observe.RehearsalResult(step.Result), Message: step.Message,
 			Time: metav1.NewTime(r.Now()),
 		}
+	case plan.RecordDowngrade:
+		if st.Rollout.Downgrade = nil; step.Downgrade.Target != "" {
+			st.Rollout.Downgrade = &v1alpha2.DowngradeStatus{
+				Target: step.Downgrade.Target, Phase: v1alpha2.DowngradePhase(step.Downgrade.Phase),
+			}
+		}
 	default: // nothing else is recorded here
+	}
+	tidyRollout(st)
+}
+
+// tidyRollout leaves nothing behind that says nothing.
+func tidyRollout(st *v1alpha2.EtcdClusterStatus) {
+	if r := st.Rollout; r != nil && r.Failed == nil && r.Downgrade == nil && r.Rehearsal == nil && len(r.Checks) == 0 {
+		st.Rollout = nil
 	}
 }
 
@@ -42,7 +56,6 @@ func stillFailed(c *v1alpha2.EtcdCluster, st *v1alpha2.EtcdClusterStatus) {
 	if f == nil || f.Template == resource.TemplateHash(resource.Template(c)) {
 		return
 	}
-	if st.Rollout.Failed = nil; st.Rollout.Checks == nil && st.Rollout.Rehearsal == nil {
-		st.Rollout = nil
-	}
+	st.Rollout.Failed = nil
+	tidyRollout(st)
 }

@@ -11,6 +11,7 @@ import (
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/observe"
@@ -34,7 +35,7 @@ func (r *Reconciler) publish(ctx context.Context, s *observe.Scene, seen plan.Cl
 	}
 	r.warn(before, s.Cluster)
 	if !d.Advances() {
-		r.announce(before, s.Cluster, d)
+		r.announce(ctx, before, s.Cluster, d)
 	}
 	return nil
 }
@@ -49,7 +50,7 @@ func (r *Reconciler) warn(before, after *v1alpha2.EtcdCluster) {
 }
 
 // announce records an event when the cluster comes to rest, or begins to wait for something grave.
-func (r *Reconciler) announce(before, after *v1alpha2.EtcdCluster, d plan.Decision) {
+func (r *Reconciler) announce(ctx context.Context, before, after *v1alpha2.EtcdCluster, d plan.Decision) {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha2.ConditionReady)
 	switch {
 	case was != nil && was.Reason == d.Reason:
@@ -57,6 +58,7 @@ func (r *Reconciler) announce(before, after *v1alpha2.EtcdCluster, d plan.Decisi
 		r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, d.Reason, "Observe", "%s", d.Message)
 	case d.Outlook == plan.Stuck || d.Grave():
 		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, d.Reason, "Observe", "%s", d.Message)
+		log.FromContext(ctx).Info(d.Message, "rule", d.Rule, "reason", d.Reason)
 	}
 }
 
@@ -134,6 +136,11 @@ func conditions(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster, d plan.Decisi
 	only(v1alpha2.ConditionReconciling, moving, d.Reason, d.Message)
 	only(v1alpha2.ConditionStalled, d.Outlook == plan.Stuck, d.Reason, d.Message)
 
+	if ready := readiness(st, seen); ready.Reason != "" {
+		set(v1alpha2.ConditionUpgradeReady, ready.Holds, ready.Reason, ready.Message)
+	} else {
+		meta.RemoveStatusCondition(&st.Conditions, v1alpha2.ConditionUpgradeReady)
+	}
 	progressing := plan.Progressing(seen, d)
 	set(v1alpha2.ConditionProgressing, progressing.Holds, progressing.Reason, progressing.Message)
 	available := plan.Available(seen)
