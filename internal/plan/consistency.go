@@ -119,6 +119,8 @@ type Comparisons struct {
 	Suspect time.Time
 	// Covered says that the last one was over all voters that are there now.
 	Covered bool
+	// Awaited says that a change of the minor waits for one.
+	Awaited bool
 }
 
 // Due says in how long the next comparison is to be made; false if nothing but a change calls for one.
@@ -135,12 +137,21 @@ func (c Comparisons) Due() (time.Duration, bool) {
 		if retry := c.Last.Add(CompareAgain); retry.After(urgent) {
 			urgent = retry
 		}
-		if next.IsZero() || urgent.Before(next) {
-			next = urgent
-		}
+		next = sooner(next, urgent)
+	}
+	if c.Awaited {
+		next = sooner(next, c.Last.Add(CompareAgain))
 	}
 	if next.IsZero() {
 		return 0, false
 	}
 	return max(next.Sub(c.Now), 0), true
+}
+
+// sooner is the earlier of two times, where the first may be none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -107,6 +107,11 @@ func TestComparisonsAreDueWhenSomebodyWaitsOrThePeriodIsOver(t *testing.T) {
 			known: Comparisons{Now: minute(5), Last: minute(1), Suspect: minute(5), Covered: true}, in: time.Second},
 		{claim: "not again when it was compared since then", known: Comparisons{Period: time.Hour, Now: minute(5), Last: minute(4),
 			Suspect: minute(3), Covered: true}, in: 55 * time.Minute},
+		{claim: "at once when a change of the minor waits for it", known: Comparisons{Period: time.Hour, Now: minute(20), Last: minute(1),
+			Covered: true, Awaited: true}},
+		{claim: "and then every 10 s", known: Comparisons{Now: minute(5), Last: minute(5), Covered: true, Awaited: true}, in: 10 * time.Second},
+		{claim: "never of a cluster that is off, whatever waits", known: Comparisons{Off: true, Now: minute(90), Last: minute(0), Awaited: true},
+			never: true},
 		{claim: "again when others vote now, 10 s later", known: Comparisons{Period: time.Hour, Now: minute(5), Last: minute(5),
 			Suspect: minute(3)}, in: 10 * time.Second},
 	} {

@@ -115,6 +115,8 @@ func (r *Reconciler) known(c *v1alpha2.EtcdCluster, members []v1alpha2.EtcdMembe
 		Period: r.period(c),
 		Now:    r.Now(),
 		Last:   c.CreationTimestamp.Time,
+
+		Awaited: awaited(c),
 	}
 	if known.Period > 0 {
 		known.Phase = phase(c.UID, known.Period)
@@ -133,6 +135,13 @@ func (r *Reconciler) known(c *v1alpha2.EtcdCluster, members []v1alpha2.EtcdMembe
 		known.Suspect = since
 	}
 	return known
+}
+
+// awaited says whether a change of the minor waits for a comparison.
+func awaited(c *v1alpha2.EtcdCluster) bool {
+	return c.Status.Rollout != nil && slices.ContainsFunc(c.Status.Rollout.Checks, func(check v1alpha2.RolloutCheck) bool {
+		return check.Name == plan.DataAgree && !check.OK
+	})
 }
 
 // refusedSince is when the last one of the members was first seen to refuse to start because of its peers' data; zero if none does.

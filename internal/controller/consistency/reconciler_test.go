@@ -272,6 +272,21 @@ func TestASuspicionIsFollowedAtOnce(t *testing.T) {
 	}
 }
 
+func TestAChangeOfTheMinorWaitsForAComparison(t *testing.T) {
+	w := newWorld(t, "a", "b", "c")
+	w.due()
+	w.clock.Step(plan.CompareAgain)
+	for waits, asked := range map[bool]int{true: 3, false: 0} {
+		w.changeCluster(func(c *v1alpha2.EtcdCluster) {
+			c.Status.Rollout = &v1alpha2.RolloutStatus{Checks: []v1alpha2.RolloutCheck{{Name: plan.DataAgree, OK: !waits}}}
+		})
+		w.asked = nil
+		if w.pass(); len(w.asked) != asked {
+			t.Errorf("it waits: %t; asked %v", waits, w.asked)
+		}
+	}
+}
+
 func TestOtherWritersOfStatusAreGivenWay(t *testing.T) {
 	w := newWorld(t, "a", "b", "c")
 	w.conflict = 2
