@@ -109,7 +109,7 @@ type Way struct {
 func Path(from, to Version, memory bool) Way {
 	target, known := minorOf(to)
 	if !known {
-		return Way{Same, fmt.Sprintf("etcd %s is not supported: %s are", to, supported())}
+		return Way{Same, fmt.Sprintf("etcd %s is not supported: %s are%s", to, supported(), nextBefore(from, to))}
 	}
 	start, known := minorOf(from)
 	switch {
@@ -121,6 +121,15 @@ func Path(from, to Version, memory bool) Way {
 		return downwards(start, target, from, to, memory)
 	}
 	return Way{Kind: Same}
+}
+
+// nextBefore names the step that leads towards a version nobody knows yet.
+func nextBefore(from, to Version) string {
+	start, known := minorOf(from)
+	if !known || start+1 == len(Minors) || !from.LessMinor(to) {
+		return ""
+	}
+	return fmt.Sprintf("; the next one after %s is %s", from.MinorString(), Minors[start+1].latest())
 }
 
 func upwards(start, target int, from, to Version) Way {
