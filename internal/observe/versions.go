@@ -137,9 +137,14 @@ func (s *Scene) changing() bool {
 
 func (s *Scene) circumstances(v *plan.Versions, now time.Time) {
 	v.ShortLived = s.shortLived(now)
-	v.Compared = plan.Verdict{Message: "the data of all members were not found to be the same within the last 10 minutes: they are compared"}
-	if check := s.Cluster.Status.Consistency; s.agreed() && now.Sub(check.CheckedAt.Time) < young {
-		v.Compared = plan.Verdict{Holds: true, Message: check.Message}
+	v.Compared = plan.Verdict{Reason: plan.NotCompared, Message: "the members' data were not compared for 10 minutes: they are first"}
+	if check := s.Cluster.Status.Consistency; check != nil && now.Sub(check.CheckedAt.Time) < young {
+		switch {
+		case s.agreed():
+			v.Compared = plan.Verdict{Holds: true, Message: check.Message}
+		case check.Verdict == v1alpha2.ConsistencyDiverged:
+			v.Compared = plan.Verdict{Reason: "Diverged", Message: check.Message}
+		}
 	}
 	for _, m := range s.Members {
 		if st := m.Answer.Status; st != nil {
@@ -182,11 +187,16 @@ func endsSoon(plane *v1alpha2.PlaneTLSStatus, now time.Time) bool {
 	return plane == nil || plane.NotAfter == nil || plane.NotAfter.Sub(now) < time.Hour
 }
 
-// readSafeguards reads the snapshots of the cluster, and what says where to, while they matter.
+// readSafeguards reads while it matters.
 func (s *Scene) readSafeguards(ctx context.Context, from client.Reader) error {
 	if !s.changing() {
 		return nil
 	}
+	return s.ReadSafeguards(ctx, from)
+}
+
+// ReadSafeguards reads the snapshots of the cluster, and what says where to.
+func (s *Scene) ReadSafeguards(ctx context.Context, from client.Reader) error {
 	var snapshots v1alpha2.EtcdSnapshotList
 	if err := from.List(ctx, &snapshots, client.InNamespace(s.Cluster.Namespace)); err != nil {
 		return listing(&snapshots, err)

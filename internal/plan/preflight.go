@@ -9,8 +9,15 @@ import (
 type Check struct {
 	Name    string
 	OK      bool
+	Later   bool   // it is not in order, and the operator sees to it by itself
 	Message string // for people
 }
+
+// DataAgree is the name of the check that the data of all members were compared lately: somebody else does that.
+const DataAgree = "DataAgree"
+
+// NotCompared is the reason where they were not, or too long ago.
+const NotCompared = "NotCompared"
 
 // mostFull is how full a database may be, in per cent of its quota: while versions are mixed nobody should have to repair that.
 const mostFull = 80
@@ -23,7 +30,7 @@ func Preflight(c Cluster) []Check {
 		judged("NoAlarm", len(c.Alarms) == 0, "etcd has raised no alarm", fmt.Sprintf("etcd has raised %d alarms", len(c.Alarms))),
 		checkVersions(c),
 		judged("CertificatesValid", v.ShortLived == "", "no certificate ends soon", v.ShortLived),
-		{"DataAgree", v.Compared.Holds, v.Compared.Message},
+		{Name: DataAgree, OK: v.Compared.Holds, Later: v.Compared.Reason == NotCompared, Message: v.Compared.Message},
 		judged("DatabaseBelowQuota", v.FullestDB < mostFull, fmt.Sprintf("at most %d %% of the quota is used", v.FullestDB),
 			fmt.Sprintf("%d %% of the quota is used, %d %% is allowed: compact and defragment, or raise options.quotaBackendBytes",
 				v.FullestDB, mostFull)),
@@ -34,9 +41,9 @@ func Preflight(c Cluster) []Check {
 
 func judged(name string, ok bool, good, bad string) Check {
 	if ok {
-		return Check{name, true, good}
+		return Check{Name: name, OK: true, Message: good}
 	}
-	return Check{name, false, bad}
+	return Check{Name: name, Message: bad}
 }
 
 func checkMembers(c Cluster) Check {
@@ -48,24 +55,31 @@ func checkMembers(c Cluster) Check {
 
 // checkVersions holds that the last change is over.
 func checkVersions(c Cluster) Check {
-	v := c.Versions
+	low, _, _ := c.Versions.given()
+	why := c.Versions.unsettled()
+	return judged("OneVersion", why == "", fmt.Sprintf("all members run etcd %s, and the cluster is of version %s", low, low.MinorString()),
+		why)
+}
+
+// unsettled says what is left of the last change; empty if nothing is.
+func (v Versions) unsettled() string {
 	low, high, known := v.given()
 	for _, m := range v.Members {
 		if m.Runs != m.Given {
-			return Check{"OneVersion", false, fmt.Sprintf("%s was given etcd %s, and is not known to run it", m.Name, m.Given)}
+			return fmt.Sprintf("%s was given etcd %s, and is not known to run it", m.Name, m.Given)
 		}
 	}
 	switch {
 	case !known || low != high:
-		return Check{"OneVersion", false, fmt.Sprintf("members were given etcd %s and %s", low, high)}
+		return fmt.Sprintf("members were given etcd %s and %s", low, high)
 	case !minorIs(v.Cluster, low):
-		return Check{"OneVersion", false, fmt.Sprintf("the version of the cluster is not known to be %s", low.MinorString())}
+		return fmt.Sprintf("the version of the cluster is not known to be %s", low.MinorString())
 	case v.storageIsNot(low) != "":
-		return Check{"OneVersion", false, fmt.Sprintf("the data of %s are not known to be of version %s", v.storageIsNot(low), low.MinorString())}
+		return fmt.Sprintf("the data of %s are not known to be of version %s", v.storageIsNot(low), low.MinorString())
 	case v.Enabled == Yes:
-		return Check{"OneVersion", false, "etcd has a downgrade enabled that the operator did not begin: end it with etcdctl downgrade cancel"}
+		return "etcd has a downgrade enabled that the operator did not begin: end it with etcdctl downgrade cancel"
 	}
-	return Check{"OneVersion", true, fmt.Sprintf("all members run etcd %s, and the cluster is of version %s", low, low.MinorString())}
+	return ""
 }
 
 // checkRehearsal comes before a snapshot is taken: what is refused needs none.
@@ -73,28 +87,28 @@ func checkRehearsal(r Rehearsal) Check {
 	const name = "Rehearsal"
 	switch {
 	case !r.Due:
-		return Check{name, true, "etcd is given nothing that it might refuse"}
+		return Check{Name: name, OK: true, Message: "etcd is given nothing that it might refuse"}
 	case r.Result == Passed:
-		return Check{name, true, fmt.Sprintf("etcd %s with the options of the spec starts and serves", r.Version)}
+		return Check{Name: name, OK: true, Message: fmt.Sprintf("etcd %s with the options of the spec starts and serves", r.Version)}
 	case r.Message != "":
-		return Check{name, false, r.Message}
+		return Check{Name: name, Message: r.Message}
 	}
-	return Check{name, false, fmt.Sprintf("etcd %s with the options of the spec is being tried out", r.Version)}
+	return Check{Name: name, Message: fmt.Sprintf("etcd %s with the options of the spec is tried out first", r.Version), Later: true}
 }
 
 func checkSnapshot(s Safeguard) Check {
 	const name = "Snapshot"
 	switch {
 	case !s.Wanted:
-		return Check{name, true, "none is taken: no EtcdSnapshotSchedule and no EtcdSnapshot of the cluster says where to"}
+		return Check{Name: name, OK: true, Message: "none is taken: no EtcdSnapshotSchedule and no EtcdSnapshot of the cluster says where to"}
 	case s.Taken != "":
-		return Check{name, true, s.Taken + " is complete"}
+		return Check{Name: name, OK: true, Message: s.Taken + " is complete"}
 	case s.Taking != "":
-		return Check{name, false, s.Taking + " is being taken"}
+		return Check{Name: name, Message: s.Taking + " is being taken", Later: true}
 	case s.Failed != "":
-		return Check{name, false, s.Failed}
+		return Check{Name: name, Message: s.Failed}
 	}
-	return Check{name, false, "one is to be taken"}
+	return Check{Name: name, Message: "one is taken first", Later: true}
 }
 
 func ready(checks []Check) bool { return Failing(checks) == "" }
@@ -108,7 +122,7 @@ func preflight(c Cluster) (Decision, bool) {
 	checks := Preflight(c)
 	last := len(checks) - 2
 	if failing := Failing(checks[:last]); failing != "" {
-		return wait("PreflightFailed", fmt.Sprintf("not changing etcd to %s: %s", v.Wanted, failing), retry)
+		return wait("PreflightFailed", fmt.Sprintf("not changing etcd to %s: %s", v.Wanted, Failing(checks[:last+1])), retry)
 	}
 	switch {
 	case !checks[last].OK: // another rule says so

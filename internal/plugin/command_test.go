@@ -61,6 +61,8 @@ func (c sceneClient) Read(context.Context) error {
 
 func (c sceneClient) ReadLocal(context.Context) error { return nil }
 
+func (c sceneClient) ClusterVersion(context.Context) (string, error) { return "", etcd.ErrUnreachable }
+
 func (c sceneClient) Members(context.Context) (etcd.MemberList, error) { return *c.scene.List, nil }
 func (c sceneClient) Alarms(context.Context) ([]etcd.Alarm, error)     { return nil, nil }
 func (c sceneClient) Close() error                                     { return nil }

@@ -28,7 +28,7 @@ type Proposal struct {
 	// Refused is why it would not be done, in the words of who refuses it; empty if it would.
 	Refused string `json:"refused,omitempty"`
 	// Checks have to be in order first.
-	Checks []v1alpha2.RolloutCheck `json:"checks,omitempty"`
+	Checks []Check `json:"checks,omitempty"`
 	// Order of the members; the one that leads comes last.
 	Order []Stop `json:"order"`
 	// Outage says why the cluster would not serve for a while; empty if it would all along.
@@ -38,6 +38,15 @@ type Proposal struct {
 	// EstimateSeconds is about how long it takes, without pulling images.
 	EstimateSeconds int64    `json:"estimateSeconds"`
 	Notes           []string `json:"notes,omitempty"`
+}
+
+// Check is something that has to be in order before members are given another minor.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Later says that it is not in order, and that the operator sees to it by itself.
+	Later   bool   `json:"later,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // Stop is one member's turn.
@@ -75,7 +84,11 @@ func propose(o *observation, change func(*v1alpha2.EtcdCluster)) Proposal {
 	scene.Cluster = wanted
 	seen := observe.Join(&scene, o.at)
 	p.turns(&scene, seen)
-	p.way(&scene)
+	if kind := p.way(&scene); kind != plan.Same && p.Refused == "" && o.blind == nil {
+		for _, c := range plan.Preflight(seen) {
+			p.Checks = append(p.Checks, Check(c))
+		}
+	}
 	p.Outage = outage(seen, p.Order)
 	p.EstimateSeconds = (int64(estimate(seen, p).Seconds()) + 9) / 10 * 10
 	if o.blind != nil {
@@ -91,25 +104,27 @@ func propose(o *observation, change func(*v1alpha2.EtcdCluster)) Proposal {
 }
 
 // way asks whether etcd can go there at all, from each version that a member was given.
-func (p *Proposal) way(s *observe.Scene) {
+func (p *Proposal) way(s *observe.Scene) (kind plan.Kind) {
 	to, ok := plan.ParseVersion(p.ToVersion)
 	if !ok {
 		p.Refused = fmt.Sprintf("%q is no version of etcd: use MAJOR.MINOR.PATCH, for example 3.6.16", p.ToVersion)
-		return
+		return plan.Same
 	}
 	for _, m := range s.Members {
 		from, _ := plan.ParseVersion(m.Object.Spec.Version)
 		way := plan.Path(from, to, s.Cluster.Spec.Storage.Medium == v1alpha2.StorageMediumMemory)
-		if way.Kind == plan.Down {
-			p.Down = true
+		if way.Kind != plan.Same {
+			kind = way.Kind
 		}
+		p.Down = p.Down || way.Kind == plan.Down
 		if p.Refused = way.Refusal; p.Refused != "" {
-			return
+			return kind
 		}
 	}
 	if advice := plan.Advice(to); advice != "" {
 		p.Notes = append(p.Notes, advice)
 	}
+	return kind
 }
 
 // turns puts the members in their order.

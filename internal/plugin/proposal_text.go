@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/cozystack/etcd-operator/api/v1alpha2"
 )
 
 // proposalText is a Proposal for people.
@@ -75,11 +73,14 @@ func (r Proposal) order() string {
 	return strings.Join(parts, ", ")
 }
 
-func checkTable(checks []v1alpha2.RolloutCheck, p page) string {
+func checkTable(checks []Check, p page) string {
 	t := &table{fold: true, columns: []column{{head: "CHECK"}, {head: "RESULT"}, {head: "WHAT WAS FOUND"}}}
 	for _, c := range checks {
 		result := cell{"ok", green}
-		if !c.OK {
+		switch {
+		case c.Later:
+			result = cell{"later", yellow}
+		case !c.OK:
 			result = cell{"no", red}
 		}
 		t.add(cell{text: c.Name}, result, cell{text: orDash(c.Message)})

@@ -122,7 +122,9 @@ func (r *rolling) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
+	unread := r.readSafeguards(ctx, o)
 	p := propose(o, r.change)
+	p.Notes = append(p.Notes, unread...)
 	if err := r.tryOut(ctx, o, &p); err != nil {
 		return err
 	}
@@ -152,6 +154,17 @@ func (r *rolling) look(ctx context.Context, arg string) (o *observation, err err
 		return nil, err
 	}
 	return l.look(ctx, r.key)
+}
+
+// readSafeguards reads the snapshots of the cluster. What may not be read is noted.
+func (r *rolling) readSafeguards(ctx context.Context, o *observation) (notes []string) {
+	if o.scene == nil {
+		return nil
+	}
+	if err := o.scene.ReadSafeguards(ctx, r.kube); err != nil {
+		return []string{"cannot see the snapshots of the cluster: " + brief(err)}
+	}
+	return nil
 }
 
 // waits says whether the operator would not begin at once.

@@ -3,7 +3,7 @@ package settings
 // All is the table.
 var All = []Setting{
 	{"replicas", Resize, "One member at a time. 0 stops all members and keeps their volumes and identities."},
-	{"version", Restart, "Still refused. After checks, and only one minor up or down: [upgrading](../operations/upgrading.md)."},
+	{"version", Restart, "After checks, and only one minor up or down: [upgrading](../operations/upgrading.md)."},
 
 	{"storage.size", Grow, "[Volumes](../operations/storage.md) never shrink. A StorageClass with `allowVolumeExpansion` grows volumes " +
 		"in place; with any other, and in memory, members are replaced."},
