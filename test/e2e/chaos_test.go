@@ -23,6 +23,7 @@ func TestOperatorMayDieAtAnyTime(t *testing.T) {
 	t.Run("lives", func(t *testing.T) {
 		t.Run("of a cluster with volumes", liveWithVolumes)
 		t.Run("of a cluster in memory", liveInMemory)
+		t.Run("of a cluster that changes its version", liveThroughVersions)
 	})
 	if n := kills(); n < 5 {
 		t.Errorf("the operator was killed %d times: too few to tell anything", n)
@@ -68,6 +69,16 @@ func liveInMemory(t *testing.T) {
 		c.awaitReady(3)
 	}
 	c.settle(load)
+}
+
+func liveThroughVersions(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 3)
+	before := w.identity()
+	w.bring("3.7.3")
+	w.bring("3.6.16")
+	w.expectSurvivors(before)
+	w.settle(w.load)
 }
 
 // killAtRandom kills the leading operator at random times until the function that it returns is called, which tells how often.

@@ -93,15 +93,7 @@ func TestMemberWhoseVolumeIsFullIsKept(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 3, nodeGrace(1))
 	victim := follower(w.cluster)
-	pod, dir := w.pod(victim), w.volume(victim)
-	node := pod.Spec.NodeName
-	w.withoutPod(victim, func() { w.Expect(testbed.LimitVolume(w.ctx, node, dir, 300<<20)).To(gomega.Succeed()) })
-	t.Cleanup(func() {
-		if err := testbed.OnNode(context.Background(), node, `umount -l "$1" || true`, dir); err != nil {
-			t.Log(err)
-		}
-	})
-	w.awaitReady(3)
+	node, dir := w.limit(victim)
 	w.keep(func() func() {
 		w.Expect(testbed.FillVolume(w.ctx, node, dir)).To(gomega.Succeed())
 		w.fatten()
@@ -112,6 +104,20 @@ func TestMemberWhoseVolumeIsFullIsKept(t *testing.T) {
 	w.withoutPod(victim, func() { w.Expect(testbed.FreeVolume(w.ctx, node, dir)).To(gomega.Succeed()) })
 	w.awaitReady(3)
 	w.settle(w.load)
+}
+
+// limit gives the volume of a member an end, at 300 MiB.
+func (w *ward) limit(member string) (node, dir string) {
+	w.t.Helper()
+	node, dir = w.pod(member).Spec.NodeName, w.volume(member)
+	w.withoutPod(member, func() { w.Expect(testbed.LimitVolume(w.ctx, node, dir, 300<<20)).To(gomega.Succeed()) })
+	w.t.Cleanup(func() {
+		if err := testbed.OnNode(context.Background(), node, `umount -l "$1" || true`, dir); err != nil {
+			w.t.Log(err)
+		}
+	})
+	w.awaitReady(3)
+	return node, dir
 }
 
 // fatten writes so much that the database needs more room than etcd has taken in advance.

@@ -165,7 +165,7 @@ func TestMemberWhoseImageIsAwayIsKept(t *testing.T) {
 	const version = "3.6.14" // of nobody else
 	w := newWard(t, 3, nodeGrace(1), func(o *v1alpha2.EtcdCluster) { o.Spec.Version = version })
 	victim := follower(w.cluster)
-	node, image := w.pod(victim).Spec.NodeName, "localhost/etcd:v"+version
+	node, image := w.pod(victim).Spec.NodeName, bed.EtcdImage(version)
 	w.keep(func() func() {
 		w.Expect(testbed.OnNode(w.ctx, node, `ctr -n k8s.io images rm "$1"`, image)).To(gomega.Succeed())
 		w.deletePod(victim, true)

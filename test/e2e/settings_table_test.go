@@ -16,7 +16,7 @@ const apart = `{"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecut
 // trials has a row for every field of the spec that can be changed.
 var trials = map[string]trial{
 	"replicas": {by: "TestScaleUpAndDownLosesNoWrite"},
-	"version":  {by: "TestAnotherVersionIsRefused"},
+	"version":  {by: "TestVersionIsChangedUnderLoad"},
 
 	"storage.size":                     {by: "TestVolumesGrowInPlaceWhereTheirClassCanDoThat"},
 	"storage.medium":                   {by: "TestMembersAreReplacedForWhatTheirVolumesCannotBecome"},

@@ -173,18 +173,6 @@ func flagged(value, flag string) trial {
 // on is a setting that a member's Pod shows.
 func on(value string, see func(*ward, *corev1.Pod)) trial { return trial{value: value, see: see} }
 
-// TestAnotherVersionIsRefused: members are not given another version yet, and nobody is told otherwise.
-func TestAnotherVersionIsRefused(t *testing.T) {
-	t.Parallel()
-	w := newWard(t, 1)
-	starts := w.starts()
-	o := w.get()
-	o.Spec.Version = "3.7.3"
-	w.Expect(testbed.Update(w.ctx, o)).To(gomega.MatchError(gomega.ContainSubstring("version cannot be changed on an existing cluster yet")))
-	w.Expect(w.starts()).To(gomega.Equal(starts), "something was restarted")
-	w.settle(w.load)
-}
-
 // TestSettingsOfCertificatesAreTakenOver secures a plain cluster with certificates that end soon, for clients that need none.
 func TestSettingsOfCertificatesAreTakenOver(t *testing.T) {
 	t.Parallel()
