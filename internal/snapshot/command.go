@@ -38,9 +38,9 @@ func Command(getenv func(string) string) *cobra.Command {
 }
 
 const (
-	// memory is what the collector of garbage aims at, garbage the percentage by which it may be missed for speed. Buffers take 24 MiB,
-	// what is under way 8 MiB; the program itself, which does not count here, 30 MiB.
-	memory  = 56 << 20
+	// memory is what the collector of garbage aims at, garbage the percentage by which it may be missed for speed. Buffers take 18 MiB,
+	// what is under way 8 MiB; the program itself, which does not count here, 34 MiB, and what is mapped of a database as much as 10.
+	memory  = 48 << 20
 	garbage = 30
 )
 

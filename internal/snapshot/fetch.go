@@ -50,6 +50,7 @@ func restored(dataDir string) bool {
 
 // obtain brings what is stored to a file, and refuses all that is not the snapshot that it should be.
 func (a *Agent) obtain(ctx context.Context, t task.Task, place store.Place, file string) (database.Facts, error) {
+	a.Log.Info("fetching", "uri", place.URI(), "bytes", t.Expect.StoredBytes)
 	a.Progress.begin(stepStreaming, "", t.Expect.StoredBytes)
 	got, err := a.download(ctx, place, file)
 	if err != nil {

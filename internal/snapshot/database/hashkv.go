@@ -32,7 +32,7 @@ func hashKV(keys *bbolt.Bucket, compacted int64, p *pages) (hash uint32, known b
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, _ = sum.Write(bucketKey)
 	err = keys.ForEach(func(key, value []byte) error {
-		p.passed(len(key) + len(value))
+		p.passed(key, value)
 		revision, err := parseRevision(key)
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func (c *changedKeys) collect(keys *bbolt.Bucket, compacted int64, p *pages) (kn
 	first[8] = '_'
 	cursor := keys.Cursor()
 	for at, value := cursor.Seek(first); at != nil; at, value = cursor.Next() {
-		p.passed(len(at) + len(value))
+		p.passed(at, value)
 		key, err := keyOf(value)
 		if err != nil {
 			return false, err

@@ -70,15 +70,6 @@ func (b *Bucket) Look(ctx context.Context) (*Stored, error) {
 	return &Stored{Mark: markOf(info), Bytes: info.Size, version: info.ETag}, nil
 }
 
-// Read implements Place. A connection that breaks is made again where it broke, as long as it is the same object.
-func (b *Bucket) Read(ctx context.Context) (io.ReadCloser, error) {
-	d := &download{ctx: ctx, from: b}
-	if err := d.connect(); err != nil {
-		return nil, err
-	}
-	return d, nil
-}
-
 // Delete implements Place.
 func (b *Bucket) Delete(ctx context.Context, stored *Stored) error {
 	now, err := b.Look(ctx)

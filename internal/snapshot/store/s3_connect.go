@@ -74,7 +74,7 @@ func transport(cas []byte) (http.RoundTripper, error) {
 			}
 			return &watched{conn}, nil
 		},
-		MaxIdleConnsPerHost: uploads, IdleConnTimeout: stallTimeout, TLSHandshakeTimeout: connectTimeout,
+		MaxIdleConnsPerHost: max(uploads, downloads), IdleConnTimeout: stallTimeout, TLSHandshakeTimeout: connectTimeout,
 		ResponseHeaderTimeout: answerTimeout, DisableCompression: true,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,

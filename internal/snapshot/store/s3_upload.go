@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// partBytes is the size of a part: S3 takes 10,000 of them, so 78 GiB in all.
-	partBytes = 8 << 20
-	// uploads is how many parts are under way at a time. One more is being filled: 24 MiB in all.
+	// partBytes is the size of a part: S3 takes 10,000 of them, so 58 GiB in all, and none below 5 MiB.
+	partBytes = 6 << 20
+	// uploads is how many parts are under way at a time. One more is being filled: 18 MiB in all.
 	uploads  = 2
 	maxParts = 10000
 )
