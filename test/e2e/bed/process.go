@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
@@ -56,20 +55,27 @@ func Signal(pod *corev1.Pod, program string, signal syscall.Signal) error {
 
 // Resident is the memory that a Pod's program occupies, in bytes.
 func Resident(pod *corev1.Pod, program string) (int64, error) {
+	resident, _, err := Memory(pod, program)
+	return resident, err
+}
+
+// Memory is what a Pod's program occupies, and how much of that is its own: the rest are pages of files, its own code first of all, which
+// the node takes back when it needs them, and which do not count twice.
+func Memory(pod *corev1.Pod, program string) (resident, own int64, err error) {
 	pids, err := Processes(pod, program)
 	if err != nil || len(pids) == 0 {
-		return 0, fmt.Errorf("measure %s of Pod %s: no process: %w", program, pod.Name, err)
+		return 0, 0, fmt.Errorf("measure %s of Pod %s: no process: %w", program, pod.Name, err)
 	}
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pids[0]))
 	if err != nil {
-		return 0, fmt.Errorf("measure %s of Pod %s: %w", program, pod.Name, err)
+		return 0, 0, fmt.Errorf("measure %s of Pod %s: %w", program, pod.Name, err)
 	}
-	fields := strings.Fields(string(statm))
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("measure %s of Pod %s: %w", program, pod.Name, err)
+	var size, all, ofFiles int64
+	if _, err := fmt.Sscan(string(statm), &size, &all, &ofFiles); err != nil {
+		return 0, 0, fmt.Errorf("measure %s of Pod %s: %w", program, pod.Name, err)
 	}
-	return pages * int64(os.Getpagesize()), nil
+	page := int64(os.Getpagesize())
+	return all * page, (all - ofFiles) * page, nil
 }
 
 // SignalAll sends a signal to the processes of several Pods at once: all are found before the first one is signalled.
