@@ -141,7 +141,10 @@ var tells = []struct {
 	{v1alpha2.FailureMembershipMoved, []string{"member count is unequal"}},
 	{v1alpha2.FailurePeerURLMismatch, []string{"no match found for existing member"}},
 	{v1alpha2.FailureDataLost, []string{"has already been bootstrapped"}},
-	{v1alpha2.FailureVersionRefused, []string{"invalid downgrade", `\" is not supported`, "unmarshal should never fail"}},
+	{v1alpha2.FailureVersionRefused, []string{
+		"invalid downgrade", `\" is not supported`, "unmarshal should never fail",
+		"detected disallowed custom content in v2store", "etcdserver.v2ToV3Request", // 3.6, of what was written through the v2 API
+	}},
 	{v1alpha2.FailureAddressInUse, []string{"address already in use"}},
 	{v1alpha2.FailureConfigurationRefused, []string{
 		"flag provided but not defined", " for flag -", "failed to verify flags", "couldn't find local name",

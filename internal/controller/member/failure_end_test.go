@@ -68,6 +68,8 @@ var recordedEnds = map[string]struct {
 
 	"version-from-3.6.16": {v1alpha2.FailureVersionRefused, "invalid downgrade"},
 	"version-from-3.7.3":  {v1alpha2.FailureVersionRefused, ""},
+	"version-v2-content":  {v1alpha2.FailureVersionRefused, "detected disallowed custom content in v2store"},
+	"version-v2-log":      {v1alpha2.FailureVersionRefused, "does not take the data of another one"},
 
 	"removed-refused": {v1alpha2.FailureRemovedFromEtcd, "server is stopping"},
 	"removed-quiet":   {v1alpha2.FailureRemovedFromEtcd, "as soon as it has started"},
