@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,6 +28,20 @@ func lead(t *testing.T, of []*member) *member {
 		return errors.New("nobody leads")
 	})
 	return leader
+}
+
+// caughtUp waits until all members have applied a revision: a write is acknowledged when most have.
+func caughtUp(t *testing.T, members []*member, revision int64) {
+	t.Helper()
+	for _, m := range members {
+		eventually(t, "catch up", func() error {
+			status, err := m.client.Status(t.Context(), m.url)
+			if err == nil && status.Header.Revision < revision {
+				err = fmt.Errorf("it is at revision %d", status.Header.Revision)
+			}
+			return err
+		})
+	}
 }
 
 // TestAChangeOfTheLeaderDoesNotEndAStream: what comes is the state that the follower had when it began.
@@ -61,6 +76,7 @@ func TestAChangeOfTheLeaderDoesNotEndAStream(t *testing.T) {
 			members := startCluster(t, "3.6.16", 3)
 			leader := lead(t, members)
 			leader.put(t, 40, 1<<20)
+			caughtUp(t, members, 41)
 			w := newWorld(t)
 			what := saveTask(leader, v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "claim"}})
 			what.Endpoints = nil
