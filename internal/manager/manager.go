@@ -252,6 +252,7 @@ func addControllers(mgr ctrl.Manager, o Options) error {
 		OperatorImage:  o.OperatorImage,
 		EtcdRepository: o.EtcdImageRepository,
 		WatchNodes:     mayWatchNodes(o),
+		Progress:       snapshot.AskAgent,
 	}
 	strangers, err := addStrangers(mgr, o.WatchNamespaces)
 	certificates := &certificate.Reconciler{

@@ -29,6 +29,7 @@ type scene struct {
 
 	unsourced []string // what the snapshot is fetched with and that is not there, as "Kind name"
 	access    []string // versions of what is there
+	course    string   // how far the restore is that it starts with
 }
 
 // look reads a scene. It returns an error that IsNotFound if the member is gone.

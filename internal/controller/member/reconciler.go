@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/cozystack/etcd-operator/api/v1alpha2"
 	"github.com/cozystack/etcd-operator/internal/plan"
 )
 
@@ -26,6 +27,8 @@ type Reconciler struct {
 	OperatorImage  string // holds the launcher as /etcd-launcher
 	EtcdRepository string // image of etcd without its tag
 	WatchNodes     bool   // Nodes may be watched; else they are read one at a time, if that is allowed
+	// Progress asks what fetches a snapshot at this IP address how far it is.
+	Progress func(ctx context.Context, ip string) (*v1alpha2.SnapshotProgress, error)
 
 	stillborn stillborn
 	blind     sync.Once // has said that Nodes cannot be read
@@ -60,6 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		log.FromContext(ctx).Info(next.Message, "step", next.Step, "error", acted)
 	}
 	if next.Step == plan.Rest || acted != nil || seen.refused != "" {
+		r.follow(ctx, seen)
 		acted = errors.Join(acted, r.publish(ctx, seen, next, acted))
 	}
 	return settle(acted, next.Recheck)

@@ -1,10 +1,12 @@
 package member
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -253,4 +255,39 @@ func TestWhatKeepsASnapshotFromBeingFetchedIsSaid(t *testing.T) {
 
 func terminated(code int32) corev1.ContainerState {
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}}
+}
+
+func TestHowFarARestoreIsIsTold(t *testing.T) {
+	running, waiting := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, corev1.ContainerState{}
+	for claim, tc := range map[string]struct {
+		fetch, etcd corev1.ContainerState
+		answer      *v1alpha2.SnapshotProgress
+		want        string
+	}{
+		"bytes":             {running, waiting, &v1alpha2.SnapshotProgress{Bytes: 3 << 20, TotalBytes: 7 << 20}, "fetched: 3 MiB of 7 MiB"},
+		"of nobody knows":   {running, waiting, &v1alpha2.SnapshotProgress{Bytes: 3 << 20}, "fetched: 3 MiB"},
+		"without an answer": {running, waiting, nil, "the snapshot is fetched"},
+		"what comes then":   {terminated(0), running, nil, "the data are made of the snapshot, and etcd starts with them"},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			w := fromSnapshot(t, nil)
+			w.settle()
+			w.fetched(0, "")
+			edit(w, w.pod(), func(pod *corev1.Pod) {
+				pod.Status.InitContainerStatuses[0].State, pod.Status.ContainerStatuses[0].State = tc.fetch, tc.etcd
+				pod.Status.PodIP = "10.0.0.7"
+			})
+			w.r.Progress = func(_ context.Context, ip string) (*v1alpha2.SnapshotProgress, error) {
+				if tc.answer == nil || ip != "10.0.0.7" {
+					return nil, errCrash
+				}
+				return tc.answer, nil
+			}
+			result, err := w.r.Reconcile(t.Context(), requestFor(w))
+			ready := meta.FindStatusCondition(w.member().Status.Conditions, v1alpha2.ConditionReady)
+			if err != nil || !strings.HasSuffix(ready.Message, tc.want) || result.RequeueAfter == 0 {
+				t.Errorf("says %q, looks again after %s: %v", ready.Message, result.RequeueAfter, err)
+			}
+		})
+	}
 }

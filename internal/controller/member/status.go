@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -88,7 +89,7 @@ func (s *scene) ready(st *v1alpha2.EtcdMemberStatus, next plan.Realization, acte
 	case next.Message != "":
 		c.Reason, c.Message = v1alpha2.ReasonMemberStarting, next.Message
 	case !etcdStarted(s.pod):
-		c.Reason, c.Message = v1alpha2.ReasonMemberStarting, "etcd starts"
+		c.Reason, c.Message = v1alpha2.ReasonMemberStarting, cmp.Or(s.course, "etcd starts")
 	case !s.member.Status.IsVoter:
 		c.Reason, c.Message = v1alpha2.ReasonMemberStarting, "etcd runs, and the member does not vote yet"
 	default:
