@@ -71,7 +71,7 @@ func (a *Agent) stream(
 	defer end()
 	var refusals []error
 	for i, from := range sources {
-		snapshot, err := from.saver.Snapshot(ctx)
+		snapshot, err := begin(ctx, from.saver)
 		if err != nil {
 			a.Log.Info("a member does not give a snapshot", "member", from.Member, "why", err.Error())
 			refusals = append(refusals, fmt.Errorf("%s: %w", from.Member, err))
@@ -91,6 +91,19 @@ func (a *Agent) stream(
 		return store.Mark{}, "", ctx.Err()
 	}
 	return store.Mark{}, "", nobody(refusals)
+}
+
+// catchUpTimeout is for a follower to get what it lacks. Who needs longer leaves it to the next one.
+const catchUpTimeout = 10 * time.Second
+
+// begin lets a member catch up first: a follower that lags would leave out what was acknowledged before anybody asked for a snapshot.
+func begin(ctx context.Context, from etcd.Saver) (*etcd.Snapshot, error) {
+	reading, end := context.WithTimeout(ctx, catchUpTimeout)
+	defer end()
+	if err := from.Read(reading); err != nil {
+		return nil, fmt.Errorf("catch up: %w", err)
+	}
+	return from.Snapshot(ctx)
 }
 
 func (a *Agent) send(

@@ -1,14 +1,20 @@
 package snapshot
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/go-logr/logr"
+
 	"github.com/cozystack/etcd-operator/api/v1alpha2"
+	"github.com/cozystack/etcd-operator/internal/etcd"
 	"github.com/cozystack/etcd-operator/internal/snapshot/task"
 )
 
@@ -59,5 +65,35 @@ func TestSnapshotsAreWhatTheMemberHad(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// follower is a member that says what it is asked for, and gives nothing.
+type follower struct {
+	etcd.Saver
+	name   string
+	behind error
+	asked  *[]string
+}
+
+func (f follower) Read(context.Context) error {
+	*f.asked = append(*f.asked, f.name+" reads")
+	return f.behind
+}
+
+func (f follower) Snapshot(context.Context) (*etcd.Snapshot, error) {
+	*f.asked = append(*f.asked, f.name+" gives")
+	return nil, etcd.ErrNoLeader
+}
+
+func TestAMemberGivesNothingBeforeItHasAllThatWasAcknowledged(t *testing.T) {
+	var asked, want = []string{}, []string{"a reads", "b reads", "b gives"}
+	agent := &Agent{Log: logr.Discard(), Progress: &Progress{}}
+	_, _, err := agent.stream(t.Context(), task.Task{}, nil, nil, []source{
+		{Endpoint: task.Endpoint{Member: "a"}, saver: follower{name: "a", behind: context.DeadlineExceeded, asked: &asked}},
+		{Endpoint: task.Endpoint{Member: "b"}, saver: follower{name: "b", asked: &asked}},
+	})
+	if !slices.Equal(asked, want) || !errors.Is(err, errNobody) || reasonOf(t.Context(), err) != task.NoHealthyMember {
+		t.Errorf("asked %q, want %q: %v", asked, want, err)
 	}
 }
