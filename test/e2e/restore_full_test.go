@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strings"
 	"syscall"
@@ -137,16 +136,7 @@ func TestARestoreThatIsCutOffIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	old := newCluster(t, replicas(1))
 	old.awaitReady(1)
-	noise := make([]byte, 1<<20)
-	_, _ = rand.Read(noise)
-	old.Expect(old.as(nobody, func(_ context.Context, etcd *clientv3.Client) error {
-		for range 100 { // versions of one key
-			if _, err := etcd.Put(old.ctx, "a", string(noise)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})).To(gomega.Succeed())
+	old.swell(100)
 	p := old.livePast(nobody)
 	t.Logf("the snapshot has %d MiB", len(p.snapshot)>>20)
 	claim, dir := old.shelf()

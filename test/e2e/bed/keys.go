@@ -34,3 +34,11 @@ func (s *Bucket) Get(ctx context.Context, key string) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// Unfinished are the names that somebody has begun to upload something to in parts, and not ended.
+func (s *Bucket) Unfinished(ctx context.Context) (keys []string, err error) {
+	for upload := range s.store.ListIncompleteUploads(ctx, s.Name, "", true) {
+		keys, err = append(keys, upload.Key), errors.Join(err, upload.Err)
+	}
+	return keys, err
+}

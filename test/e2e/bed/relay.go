@@ -15,6 +15,7 @@ type Relay struct {
 	target   string
 	listener net.Listener
 	down     atomic.Bool
+	held     atomic.Bool
 	budget   atomic.Int64 // bytes towards the server until the connection is cut; negative: no limit
 	rate     atomic.Int64 // bytes per second towards the server; 0: no limit
 	mu       sync.Mutex
@@ -35,6 +36,7 @@ func NewRelay(t testing.TB, target string) *Relay {
 	r.budget.Store(-1)
 	t.Cleanup(func() {
 		_ = l.Close()
+		r.Hold(false)
 		r.Down(true)
 	})
 	go r.serve()
@@ -54,6 +56,9 @@ func (r *Relay) CutAfter(bytes int64) { r.budget.Store(bytes) }
 
 // Slow lets so many bytes per second pass towards the server; 0 is no limit.
 func (r *Relay) Slow(bytesPerSecond int64) { r.rate.Store(bytesPerSecond) }
+
+// Hold keeps all that is on its way where it is, or lets it pass again.
+func (r *Relay) Hold(hold bool) { r.held.Store(hold) }
 
 func (r *Relay) cut() {
 	r.mu.Lock()
@@ -99,6 +104,9 @@ func (r *Relay) pass(to, from net.Conn, counted bool) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
+		for r.held.Load() {
+			time.Sleep(10 * time.Millisecond)
+		}
 		if n > 0 {
 			if _, failed := to.Write(buffer[:n]); failed != nil {
 				return
