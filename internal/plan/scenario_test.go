@@ -136,6 +136,8 @@ func parseHealing(t *testing.T, d *datadriven.TestData, c *Cluster, a datadriven
 		c.Rollout.Unrecorded = true
 	case "moved":
 		c.Versions.Moved = true
+	case "downgrading":
+		c.Versions.Enabled = Yes
 	case "on-delete":
 		c.Rollout.OnDelete = true
 	case "failed":
@@ -223,6 +225,8 @@ var words = map[string]func(*Member){
 	"trial":      func(m *Member) { m.Trial = true },
 	"away":       func(m *Member) { m.Away, m.Loss = plainPatience, "Crashing" },
 	"long":       func(m *Member) { m.Away = trialPatience },
+	"node-down":  func(m *Member) { m.Loss = "NodeDown" },
+	"ruined":     func(m *Member) { m.Loss = "CorruptLog" },
 	"inherited":  func(m *Member) { m.Inherited = true },
 	"by-hand":    func(m *Member) { m.ByHand = true },
 	"fresh":      func(m *Member) { m.Up = healthInterval - 1 },
