@@ -95,6 +95,55 @@ func TestMembersAreGivenAVersionOnlyWhenItCanBeHad(t *testing.T) {
 	}
 }
 
+func TestAnUpgradeGoesStepByStep(t *testing.T) {
+	before := func(change func(*Cluster)) Cluster {
+		c := wholeOf("3.6.16", "3.5.35", "3.5.35", "3.5.35", "3.5.35")
+		c.Versions.Snapshot.Wanted = true
+		for i := range c.Members {
+			c.Members[i].Up = healthInterval
+		}
+		change(&c)
+		return c
+	}
+	after := func(change func(*Cluster)) Cluster {
+		c := wholeOf("3.6.16", "3.5.35", "3.6.16", "3.6.16", "3.6.16")
+		c.Rollout.Unrecorded = true
+		change(&c)
+		return c
+	}
+	for _, tc := range []struct {
+		claim              string
+		c                  Cluster
+		rule, reason, step string
+	}{
+		{"data that were not compared hold it up", before(func(c *Cluster) {
+			c.Versions.Compared = Verdict{Reason: NotCompared, Message: "they are first"}
+		}), "preflight", "PreflightFailed", "Nothing{}"},
+		{"then a snapshot is taken", before(func(*Cluster) {}), "preflight", "TakingSnapshot", "TakeSnapshotNow{}"},
+		{"and waited for", before(func(c *Cluster) { c.Versions.Snapshot.Taking = "s" }), "preflight", "AwaitingSnapshot", "Nothing{}"},
+		{"one that failed holds it up", before(func(c *Cluster) { c.Versions.Snapshot.Failed = "s failed" }), "preflight", "SnapshotFailed", "Nothing{}"},
+		{"then it is rolled", before(func(c *Cluster) {
+			c.Versions.Snapshot.Taken, c.Members[0].Behind = "s", "version"
+		}), "roll", "UpdatingMember", "Update{a false}"},
+		{"etcd has to agree on it", after(func(c *Cluster) { c.Versions.Cluster = "3.5.0" }), "confirm-version", "AwaitingClusterVersion", "Nothing{}"},
+		{"and every member's data have to be of it", after(func(c *Cluster) {
+			c.Versions.Members[2].Storage = "3.5.0"
+		}), "confirm-version", "AwaitingClusterVersion", "Nothing{}"},
+		{"then it is what is gone back to", after(func(*Cluster) {}), "record-template", "RecordingTemplate", "RecordTemplate{}"},
+		{"nobody is started below the cluster's version", after(func(c *Cluster) {
+			c.Versions.Wanted, c.Versions.Base, c.Rollout.Unrecorded = "3.6.16", "3.6.16", false
+			c.Members[0].Behind, c.Members[0].Lowers, c.Members[0].Up = "version", "3.5", healthInterval
+			c.Members[1].Up, c.Members[2].Up = healthInterval, healthInterval
+		}), "roll", "RestartRefused", "Nothing{}"},
+	} {
+		t.Run(tc.claim, func(t *testing.T) {
+			if got := Next(tc.c); got.Rule != tc.rule || got.Reason != tc.reason || describe(got.Step) != tc.step {
+				t.Errorf("%s %s %s (%s), want %s %s %s", got.Rule, got.Reason, describe(got.Step), got.Message, tc.rule, tc.reason, tc.step)
+			}
+		})
+	}
+}
+
 func TestADowngradeGoesStepByStep(t *testing.T) {
 	up := func(change func(*Cluster)) Cluster {
 		c := wholeOf("3.5.35", "3.6.16", "3.6.16", "3.6.16", "3.6.16")
