@@ -121,11 +121,15 @@ func TestAnUpgradeGoesStepByStep(t *testing.T) {
 		}), "preflight", "PreflightFailed", "Nothing{}"},
 		{"then a snapshot is taken", before(func(*Cluster) {}), "preflight", "TakingSnapshot", "TakeSnapshotNow{}"},
 		{"and waited for", before(func(c *Cluster) { c.Versions.Snapshot.Taking = "s" }), "preflight", "AwaitingSnapshot", "Nothing{}"},
-		{"one that failed holds it up", before(func(c *Cluster) { c.Versions.Snapshot.Failed = "s failed" }), "preflight", "SnapshotFailed", "Nothing{}"},
+		{"one that failed holds it up", before(func(c *Cluster) {
+			c.Versions.Snapshot.Failed = "s failed"
+		}), "preflight", "SnapshotFailed", "Nothing{}"},
 		{"then it is rolled", before(func(c *Cluster) {
 			c.Versions.Snapshot.Taken, c.Members[0].Behind = "s", "version"
 		}), "roll", "UpdatingMember", "Update{a false}"},
-		{"etcd has to agree on it", after(func(c *Cluster) { c.Versions.Cluster = "3.5.0" }), "confirm-version", "AwaitingClusterVersion", "Nothing{}"},
+		{"etcd has to agree on it", after(func(c *Cluster) {
+			c.Versions.Cluster = "3.5.0"
+		}), "confirm-version", "AwaitingClusterVersion", "Nothing{}"},
 		{"and every member's data have to be of it", after(func(c *Cluster) {
 			c.Versions.Members[2].Storage = "3.5.0"
 		}), "confirm-version", "AwaitingClusterVersion", "Nothing{}"},

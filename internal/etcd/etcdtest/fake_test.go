@@ -91,6 +91,7 @@ func (f *fake) Freeze(_ *testing.T, name string) {
 }
 
 func (f *fake) Kill(_ *testing.T, name string) { f.processes[name].Stop() }
+func (f *fake) End(t *testing.T, name string)  { f.Kill(t, name) }
 
 func (f *fake) Put(_ *testing.T, name string, keys int) error {
 	for i := range keys {

@@ -214,6 +214,13 @@ func (r *processes) Kill(t *testing.T, name string) {
 	<-p.ended
 }
 
+func (r *processes) End(t *testing.T, name string) {
+	t.Helper()
+	p := r.members[name]
+	_ = p.command.Process.Signal(syscall.SIGTERM) // it may have ended
+	<-p.ended
+}
+
 func (r *processes) Freeze(t *testing.T, name string) {
 	t.Helper()
 	if err := r.members[name].command.Process.Signal(syscall.SIGSTOP); err != nil {

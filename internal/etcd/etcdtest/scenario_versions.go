@@ -137,11 +137,11 @@ func minorBefore(version string) string {
 	return fmt.Sprintf("%d.%d.0", major, minor-1)
 }
 
-// runAs restarts a member with another version.
+// runAs restarts a member with another version. One that is killed may have on its disk what it had before a downgrade was enabled.
 func (c *cluster) runAs(t *testing.T, name, version string) {
 	t.Helper()
 	if c.h.Exited(t, name) == nil {
-		c.h.Kill(t, name)
+		c.h.End(t, name)
 	}
 	c.runs = version
 	c.again(t, name)

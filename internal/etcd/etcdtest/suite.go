@@ -31,6 +31,8 @@ type Harness interface {
 	Exited(t *testing.T, name string) *etcdfake.Exit
 	// Kill ends a member's process without warning.
 	Kill(t *testing.T, name string)
+	// End asks a member's process to end, as a kubelet does, and waits for it: what it had in memory is on its disk then.
+	End(t *testing.T, name string)
 	// Freeze stops a member in its tracks: its connections stay open.
 	Freeze(t *testing.T, name string)
 	// Put writes that many keys through a member. What etcd refuses is an error.
