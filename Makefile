@@ -72,7 +72,7 @@ test-unit: ## Run the unit tests
 	$(TEST) $(UNIT_PACKAGES)
 
 .PHONY: test-simulation
-test-simulation: ## Run the whole loop against a fake API server and a strict fake etcd, with a fault at every write
+test-simulation: ## Run the whole loop against a fake API server and a strict fake etcd, with a fault at every write (SIMULATION_FULL=1: with all of them)
 	$(TEST) -timeout 30m ./test/simulation/...
 
 .PHONY: test-integration
