@@ -161,9 +161,9 @@ func TestAPlainClusterIsSavedToAVolume(t *testing.T) {
 	c.disk()
 	onto := v1alpha2.SnapshotLocation{PVC: &v1alpha2.PVCLocation{ClaimName: "disk", SubPath: "a/b"}}
 	c.take("kept", onto, nil)
-	c.take("now", onto, deleteStored)
-	c.mustBeOf(c.awaitComplete("now"), 0)
 	c.Expect(c.awaitComplete("kept").Status.Artifact.Revision).To(gomega.BeNumerically(">=", revision))
+	c.take("now", onto, deleteStored)
+	c.mustBeOf(c.awaitComplete("now"), revision)
 	c.tryOut("now", "Verified")
 
 	dir, err := testbed.VolumeDir(c.ctx, c.namespace, "disk")
