@@ -146,7 +146,7 @@ deploy: $(TOOLS)/chart-render $(TESTBED) ## Install the operator: this tree's in
 .PHONY: e2e
 e2e: $(TESTBED) ## Run the end-to-end tests on the testbed (make testbed-up deploy first); ARGS="-run TestScale" for some of them
 	[ -n "$${KUBECONFIG:-}" ] || $(TESTBED) up --etcd 3.5.35,3.6.16,3.7.3 --with s3
-	go test -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 50m ./test/e2e/ $(ARGS)
+	go test -tags $(TAGS),e2e -count=1 -parallel 4 -timeout 65m ./test/e2e/ $(ARGS)
 
 .PHONY: e2e-full
 e2e-full: ## The same, and all that takes long
