@@ -96,9 +96,17 @@ func (s *Scene) rehearsalPod(now time.Time) plan.RehearsalPod {
 	p.Result, p.Message = rehearsalEnd(pod)
 	p.Void = p.Result != plan.Passed && p.Result != plan.RefusedByEtcd && isEndedByNode(pod)
 	if p.Result == plan.Untried {
-		p.Obstacle, p.Unplaced = keptBy(pod), unplaced(pod)
+		p.Obstacle, p.Unplaced, p.Repelled = keptBy(pod), unplaced(pod), repels(s.Cluster)
 	}
 	return p
+}
+
+// repels says whether members of c may let no other Pod onto their nodes: required anti-affinity holds both ways.
+func repels(c *v1alpha2.EtcdCluster) bool {
+	requires := func(a *corev1.Affinity) bool {
+		return a != nil && a.PodAntiAffinity != nil && len(a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution) > 0
+	}
+	return requires(c.Spec.Affinity) || c.Status.Template != nil && requires(c.Status.Template.Affinity)
 }
 
 // isEndedByNode says whether a Pod was ended from outside: evicted, preempted, or not admitted by its node.

@@ -89,7 +89,7 @@ func checkRehearsal(r Rehearsal) Check {
 	case !r.Due:
 		return Check{Name: name, OK: true, Message: "etcd is given nothing that it might refuse"}
 	case r.Result == Passed:
-		return Check{Name: name, OK: true, Message: fmt.Sprintf("etcd %s with the options of the spec starts and serves", r.Version)}
+		return Check{Name: name, OK: true, Message: served(fmt.Sprintf("etcd %s with the options of the spec", r.Version), r.Message)}
 	case r.Message != "":
 		return Check{Name: name, Message: r.Message}
 	}

@@ -44,12 +44,15 @@ type RehearsalPod struct {
 	Message  string
 	Obstacle string // what keeps it from starting, in the kubelet's words
 	Unplaced string // why no node takes it, in the scheduler's
+	Repelled bool   // members may keep it off their nodes, which might take a member all the same
 	Age      time.Duration
 }
 
 const (
 	// pullPatience is how long the image may be out of reach before that is the result.
 	pullPatience = 20 * time.Second
+	// placePatience is how long a node may be looked for where members keep others off theirs. Then the first of them finds out.
+	placePatience = 20 * time.Second
 	// preventedAgain is after how long something that was prevented is tried again.
 	preventedAgain = 5 * time.Minute
 	// rehearsalHolds is how long a rehearsal holds up restarts, so that no member is restarted for what will be changed again at once.
@@ -67,6 +70,9 @@ func (r Rehearsal) settled() bool {
 func (p RehearsalPod) outcome() (Trial, string) {
 	if p.Result == Untried && p.Obstacle != "" && p.Age >= pullPatience {
 		return Prevented, p.Obstacle
+	}
+	if p.Result == Untried && p.Unplaced != "" && p.Repelled && p.Age >= placePatience {
+		return Passed, "it was not tried out, because no node takes the Pod: " + p.Unplaced
 	}
 	return p.Result, p.Message
 }
@@ -88,10 +94,18 @@ func rehearse(c Cluster) (Decision, bool) {
 	case Untried:
 		return silent()
 	case Passed:
-		return step(RecordRehearsal{Result: result}, "RehearsalPassed", what+" starts and serves")
+		return step(RecordRehearsal{Result: result, Message: why}, "RehearsalPassed", served(what, why))
 	default:
 		return step(RecordRehearsal{Result: result, Message: why}, rehearsing, what+" was tried out: "+why)
 	}
+}
+
+// served says that etcd does, or why nobody knows.
+func served(what, unknown string) string {
+	if unknown != "" {
+		return what + ": " + unknown
+	}
+	return what + " starts and serves"
 }
 
 // awaitVerdict holds up restarts while a rehearsal runs, though not for long: there may be others than those that it is about.

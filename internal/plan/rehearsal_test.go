@@ -22,6 +22,7 @@ var rehearsalWords = map[string]func(*Rehearsal){
 	"served":    func(r *Rehearsal) { r.Pod.Result = Passed },
 	"ended":     func(r *Rehearsal) { r.Pod.Result, r.Pod.Message = RefusedByEtcd, "etcd does not start: invalid value" },
 	"unpulled":  func(r *Rehearsal) { r.Pod.Obstacle = "ErrImagePull: not found" },
+	"repelled":  func(r *Rehearsal) { r.Pod.Repelled = true },
 	"unplaced":  func(r *Rehearsal) { r.Pod.Unplaced = "0/3 nodes are available: 3 Insufficient memory." },
 	"patiently": func(r *Rehearsal) { r.Pod.Age = pullPatience },
 	"long":      func(r *Rehearsal) { r.Pod.Age = rehearsalHolds },
