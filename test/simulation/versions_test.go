@@ -134,7 +134,12 @@ func (w *world) saved() {
 
 // compare stands for the controllers that compare data and take snapshots.
 func (w *world) compare(ctx context.Context) {
-	c := w.cluster()
+	c := &v1alpha2.EtcdCluster{}
+	err := w.store.Get(ctx, demo, c)
+	if apierrors.IsNotFound(err) {
+		return
+	}
+	w.must(err)
 	list, ok := w.memberList()
 	if r := c.Status.Rollout; ok && r != nil && len(r.Checks) > 0 {
 		check := &v1alpha2.ConsistencyCheck{CheckedAt: metav1.NewTime(w.clock.Now()), Verdict: v1alpha2.ConsistencyAgreed}
