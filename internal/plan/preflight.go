@@ -158,3 +158,27 @@ func Failing(checks []Check) string {
 	}
 	return strings.Join(failing, "; ")
 }
+
+// UpgradeReady says whether members may be given another minor, and while that is not begun, what has to be in order. It has no reason
+// where none is asked for.
+func UpgradeReady(c Cluster) (Verdict, []Check) {
+	route, v := Plot(c), c.Versions
+	var checks []Check
+	if route.Pending {
+		checks = Preflight(c)
+	}
+	failing := Failing(checks)
+	switch {
+	case route.Refusal != "":
+		return Verdict{Reason: "VersionRefused", Message: route.Refusal}, checks
+	case v.Downgrade.Target != "":
+		return Verdict{true, "Downgrading", fmt.Sprintf("a downgrade to etcd %s is under way", v.Downgrade.Target)}, checks
+	case failing != "":
+		return Verdict{Reason: "PreflightFailed", Message: failing}, checks
+	case route.Pending:
+		return Verdict{true, "Ready", "everything is in order"}, checks
+	case route.Kind != Same:
+		return Verdict{true, "Changing", fmt.Sprintf("members are being given etcd %s", v.Wanted)}, nil
+	}
+	return Verdict{}, nil
+}

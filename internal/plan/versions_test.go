@@ -148,6 +148,35 @@ func TestAnUpgradeGoesStepByStep(t *testing.T) {
 	}
 }
 
+func TestItIsSaidWhatAnotherMinorWaitsFor(t *testing.T) {
+	with := func(c Cluster, change func(*Cluster)) Cluster { change(&c); return c }
+	for _, tc := range []struct {
+		claim  string
+		c      Cluster
+		reason string
+		holds  bool
+		listed bool
+	}{
+		{"nothing is asked for", wholeOf("3.6.16", "3.6.16", "3.6.16"), "", false, false},
+		{"it cannot be had", wholeOf("3.7.3", "3.5.35", "3.5.35"), "VersionRefused", false, false},
+		{"a check is not in order", with(wholeOf("3.6.16", "3.5.35", "3.5.35"), func(c *Cluster) {
+			c.Versions.FullestDB = mostFull
+		}), "PreflightFailed", false, true},
+		{"a downgrade that is about to begin", wholeOf("3.5.35", "3.6.16", "3.6.16"), "Ready", true, true},
+		{"one that is under way", with(wholeOf("3.5.35", "3.6.16", "3.6.16"), func(c *Cluster) {
+			c.Versions.Downgrade = Downgrade{"3.5", Lowering}
+		}), "Downgrading", true, false},
+		{"members are given it", wholeOf("3.6.16", "3.5.35", "3.6.16", "3.5.35"), "Changing", true, false},
+	} {
+		t.Run(tc.claim, func(t *testing.T) {
+			got, checks := UpgradeReady(tc.c)
+			if got.Reason != tc.reason || got.Holds != tc.holds || (len(checks) > 0) != tc.listed {
+				t.Errorf("%+v with %d checks", got, len(checks))
+			}
+		})
+	}
+}
+
 func TestADowngradeGoesStepByStep(t *testing.T) {
 	up := func(change func(*Cluster)) Cluster {
 		c := wholeOf("3.5.35", "3.6.16", "3.6.16", "3.6.16", "3.6.16")

@@ -45,32 +45,17 @@ func (r *Reconciler) takeSnapshot(ctx context.Context, s *observe.Scene) error {
 	return nil
 }
 
-// readiness says what another minor waits for.
+// readiness writes down what another minor waits for.
 func readiness(st *v1alpha2.EtcdClusterStatus, seen plan.Cluster) plan.Verdict {
-	route := plan.Plot(seen)
+	verdict, list := plan.UpgradeReady(seen)
 	var checks []v1alpha2.RolloutCheck
-	if route.Pending {
-		for _, c := range plan.Preflight(seen) {
-			checks = append(checks, v1alpha2.RolloutCheck{Name: c.Name, OK: c.OK, Message: c.Message})
-		}
+	for _, c := range list {
+		checks = append(checks, v1alpha2.RolloutCheck{Name: c.Name, OK: c.OK, Message: c.Message})
 	}
 	if st.Rollout == nil {
 		st.Rollout = &v1alpha2.RolloutStatus{}
 	}
 	st.Rollout.Checks = checks
 	tidyRollout(st)
-	switch v := seen.Versions; {
-	case route.Refusal != "":
-		return plan.Verdict{Reason: "VersionRefused", Message: route.Refusal}
-	case v.Downgrade.Target != "":
-		return plan.Verdict{Holds: true, Reason: "Downgrading", Message: fmt.Sprintf("a downgrade to etcd %s is under way", v.Downgrade.Target)}
-	case route.Pending:
-		if failing := plan.Failing(plan.Preflight(seen)); failing != "" {
-			return plan.Verdict{Reason: "PreflightFailed", Message: failing}
-		}
-		return plan.Verdict{Holds: true, Reason: "Ready", Message: "everything is in order"}
-	case route.Kind != plan.Same:
-		return plan.Verdict{Holds: true, Reason: "Changing", Message: fmt.Sprintf("members are being given etcd %s", v.Wanted)}
-	}
-	return plan.Verdict{}
+	return verdict
 }
